@@ -1,0 +1,66 @@
+"""What the connector must be told. Frozen values; nothing here reads a file or the environment (tui/settings.py does)."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+
+
+class Frozen(BaseModel):
+    """A settings value: immutable, and a misspelt key is an error rather than a default."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class AccessTokenLogin(Frozen):
+    """A token somebody pasted (for example from `sf org auth show-access-token`). It cannot be renewed."""
+
+    kind: Literal["access_token"] = "access_token"
+    access_token: SecretStr
+
+
+class ClientCredentialsLogin(Frozen):
+    """OAuth client credentials of an External Client App; must go to the org's My Domain (salesforce.md 6.2)."""
+
+    kind: Literal["client_credentials"] = "client_credentials"
+    client_id: str
+    client_secret: SecretStr
+
+
+class JwtLogin(Frozen):
+    """OAuth JWT bearer: a private key instead of a secret (salesforce.md 6.1)."""
+
+    kind: Literal["jwt"] = "jwt"
+    client_id: str
+    username: str
+    key_file: Path
+    audience: str = Field("https://login.salesforce.com", description="https://test.salesforce.com for a sandbox.")
+
+
+Login = Annotated[AccessTokenLogin | ClientCredentialsLogin | JwtLogin, Field(discriminator="kind")]
+
+
+class OrgSettings(Frozen):
+    """One Salesforce org and how to reach it."""
+
+    name: str = Field("default", description="The name used with --org and shown on every screen.")
+    instance_url: str = Field(description="https://<MyDomain>.my.salesforce.com; http only for loopback addresses.")
+    login: Login
+    ca_file: Path | None = Field(None, description="PEM file of a private certificate authority.")
+    api_version: str | None = Field(None, description="Pin such as '67.0'; default: the newest the org offers.")
+    timeout: timedelta = Field(timedelta(seconds=30), description="Longest silence of the org that one request bears.")
+
+
+class SyncSettings(Frozen):
+    """How often to poll and how much of the org's API allowance a day's polling may use."""
+
+    poll_floor: timedelta = Field(timedelta(seconds=60), description="Never poll more often than this.")
+    poll_ceiling: timedelta = Field(timedelta(minutes=15), description="Never poll less often than this.")
+    api_share: float = Field(0.2, gt=0, le=1, description="Share of the org's daily API calls that polling may use.")
+    lookback: timedelta = Field(
+        timedelta(minutes=15),
+        description="Re-read margin for objects whose latestDateCovered the org does not tell.",
+    )
