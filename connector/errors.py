@@ -73,9 +73,7 @@ class OrgUnreachable(Failure):
 class OrgRefused(Failure):
     """The org answered with an error of its own; `code` is Salesforce's errorCode, kept verbatim."""
 
-    def __init__(
-        self, what: str, *, code: str, status: int = 0, meaning: str = "", next_step: str = ""
-    ) -> None:
+    def __init__(self, what: str, *, code: str, status: int = 0, meaning: str = "", next_step: str = "") -> None:
         super().__init__(what, meaning=meaning, next_step=next_step)
         self.code = code
         self.status = status

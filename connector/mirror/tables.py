@@ -22,12 +22,12 @@ class Instant(TypeDecorator[datetime]):
     impl = DateTime(timezone=True)
     cache_ok = True
 
-    def load_dialect_impl(self, dialect: Dialect) -> Any:  # noqa: D102
+    def load_dialect_impl(self, dialect: Dialect) -> Any:
         if dialect.name == "sqlite":
             return dialect.type_descriptor(String(27))
         return dialect.type_descriptor(DateTime(timezone=True))
 
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:  # noqa: D102
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
         if value is None:
             return None
         if value.tzinfo is None:
@@ -37,7 +37,7 @@ class Instant(TypeDecorator[datetime]):
             return value.replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
         return value
 
-    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:  # noqa: ARG002, D102
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:  # noqa: ARG002
         if value is None:
             return None
         if isinstance(value, str):
@@ -232,7 +232,9 @@ class SyncCursor(SQLModel, table=True):
 
     org_id: str = Field(primary_key=True, max_length=18)
     object_name: str = Field(primary_key=True)
-    watermark: datetime | None = _instant(nullable=True)  # inclusive lower bound of the next read; None: nothing read yet
+    watermark: datetime | None = _instant(
+        nullable=True
+    )  # inclusive lower bound of the next read; None: nothing read yet
     last_id: str | None = None  # keyset position inside an unfinished first load
     loaded: bool = False  # the first load is complete
     missing_fields: list[str] = Field(default_factory=list, sa_type=JSON)
@@ -309,7 +311,9 @@ class Person(SQLModel, table=True):
     username: str | None = Field(default=None, index=True)
     is_active: bool | None = None
     is_frozen: bool | None = None
-    changed_at: datetime | None = _instant(nullable=True)  # org time of the poll that first saw the present state differ
+    changed_at: datetime | None = _instant(
+        nullable=True
+    )  # org time of the poll that first saw the present state differ
     checked_at: datetime = _instant()
 
 
