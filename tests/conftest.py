@@ -1,0 +1,49 @@
+"""What every test stands on: a clean environment and a database of its own, on each store that is here."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from tests import postgres
+
+# Read before clean_environment takes our variables away.
+POSTGRES_IS_REQUIRED = bool(os.environ.get("REPRISE_REQUIRE_POSTGRES"))
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Keep the developer's own settings, files and proxies out of the tests."""
+    for name in os.environ:
+        if name.startswith("REPRISE_") or name.lower() in {"https_proxy", "http_proxy", "all_proxy", "no_color"}:
+            monkeypatch.delenv(name)
+    for name in ("XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_DATA_HOME"):
+        monkeypatch.setenv(name, str(tmp_path / name.lower()))
+
+
+@pytest.fixture(scope="session")
+def postgres_cluster() -> Iterator[postgres.Cluster]:
+    """One PostgreSQL server for the whole session; skips where it is not installed, unless REPRISE_REQUIRE_POSTGRES is set."""
+    with ExitStack() as stack:
+        try:
+            cluster = stack.enter_context(postgres.running())
+        except postgres.NotInstalled as missing:
+            if POSTGRES_IS_REQUIRED:
+                raise
+            pytest.skip(str(missing))
+        yield cluster
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The SQLAlchemy URL of an empty database, once on SQLite and once on PostgreSQL."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'mirror.sqlite3'}"
+        return
+    cluster: postgres.Cluster = request.getfixturevalue("postgres_cluster")
+    with cluster.database() as url:
+        yield url
