@@ -37,8 +37,8 @@ def install(wheel: Path, home: Path) -> Path:
     pins.write_text("\n".join(PIN.findall((ROOT / "constraints.txt").read_text())))
     venv.create(home / "env", with_pip=True)
     bin_folder = home / "env" / "bin"
-    pip = [bin_folder / "pip", "install", "--quiet", "--disable-pip-version-check"]
-    subprocess.run([*pip, "--constraint", pins, f"{wheel}[postgres]"], check=True)
+    pip = [str(bin_folder / "pip"), "install", "--quiet", "--disable-pip-version-check"]
+    subprocess.run([*pip, "--constraint", str(pins), f"{wheel}[postgres]"], check=True)
     return bin_folder
 
 
