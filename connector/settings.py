@@ -23,7 +23,10 @@ class AccessTokenLogin(Frozen):
 
 
 class ClientCredentialsLogin(Frozen):
-    """OAuth client credentials of an External Client App; must go to the org's My Domain (salesforce.md 6.2)."""
+    """OAuth client credentials of an External Client App, sent to the org's My Domain.
+
+    login.salesforce.com refuses them (Help: OAuth 2.0 Client Credentials Flow).
+    """
 
     kind: Literal["client_credentials"] = "client_credentials"
     client_id: str
@@ -31,7 +34,7 @@ class ClientCredentialsLogin(Frozen):
 
 
 class JwtLogin(Frozen):
-    """OAuth JWT bearer: a private key instead of a secret (salesforce.md 6.1)."""
+    """OAuth JWT bearer: a private key instead of a secret (Help: OAuth 2.0 JWT Bearer Flow)."""
 
     kind: Literal["jwt"] = "jwt"
     client_id: str

@@ -142,7 +142,7 @@ class Step(Mirrored, StepFields, table=True):
 
 
 class WorkItemFields(MirroredFields):
-    """FlowOrchestrationWorkItem, the *work item*. It has no run Id: join through its step (salesforce.md 1.1)."""
+    """FlowOrchestrationWorkItem, the *work item*. It has no run Id: join through its step."""
 
     salesforce_object: ClassVar[str] = "FlowOrchestrationWorkItem"
 
@@ -198,6 +198,12 @@ MIRRORED: tuple[type[Run] | type[Stage] | type[Step] | type[WorkItem] | type[Log
     WorkItem,
     LogEntry,
 )
+"""Parents before children."""
+
+
+def field_class(table: type[Mirrored]) -> type[MirroredFields]:
+    """The field class that a mirrored table was declared from: what Salesforce sends, without what the mirror adds."""
+    return next(base for base in table.__bases__ if issubclass(base, MirroredFields))
 
 
 # What we know beside the five objects. Evidence is fetched only for runs that need it and can be fetched again.
@@ -226,18 +232,25 @@ class Org(SQLModel, table=True):
 
 
 class SyncCursor(SQLModel, table=True):
-    """How far one object of one org has been read."""
+    """How far one object of one org has been read.
+
+    One *sweep* reads everything from `watermark` on, ordered by (SystemModstamp, Id). While it is unfinished,
+    (`position_at`, `last_id`) is the last stable row that is committed; when it finishes, `covered` becomes the watermark.
+    """
 
     __tablename__ = "sync_cursor"
 
     org_id: str = Field(primary_key=True, max_length=18)
     object_name: str = Field(primary_key=True)
-    watermark: datetime | None = _instant(
-        nullable=True
-    )  # inclusive lower bound of the next read; None: nothing read yet
-    last_id: str | None = None  # keyset position inside an unfinished first load
-    loaded: bool = False  # the first load is complete
+    watermark: datetime | None = _instant(nullable=True)  # inclusive lower bound of the sweep; None: from the beginning
+    covered: datetime | None = _instant(nullable=True)  # of the unfinished sweep: every change before it was visible
+    position_at: datetime | None = _instant(nullable=True)
+    last_id: str | None = None
+    loaded: bool = False  # one sweep from the beginning has finished
+    since: datetime | None = _instant(nullable=True)  # the first load's own bound (--since)
+    replicateable: bool = True  # the org answers /updated and /deleted for this object
     missing_fields: list[str] = Field(default_factory=list, sa_type=JSON)
+    described_at: datetime | None = _instant(nullable=True)
     visible_rows: int | None = None  # at the newest count, for the partial-visibility alarm
     updated_at: datetime = _instant()
 
@@ -332,7 +345,10 @@ class FlowVersion(SQLModel, table=True):
 
 
 class ApprovalLink(SQLModel, table=True):
-    """An ApprovalSubmission that points at a run: approval runs can never be resumed (salesforce.md 2.3, H-APPERR)."""
+    """An ApprovalSubmission that points at a run; such runs can never be resumed.
+
+    Source: Help, "Error Handling in Flow Approval Processes".
+    """
 
     __tablename__ = "approval_link"
 

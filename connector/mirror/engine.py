@@ -1,0 +1,180 @@
+"""Opens the mirror's database: pragmas, migrations with a backup before them, refusal of what we do not understand."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, DatabaseError, NoSuchModuleError, OperationalError
+from sqlmodel import Session, select
+
+from connector.errors import ConfigError, MirrorUnusable, NotFound
+from connector.mirror.lock import writer_lock
+from connector.mirror.tables import Org
+
+__all__ = ["backup", "find_org", "head", "open_mirror", "org_now", "orgs", "upgrade", "writer_lock", "writing"]
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+BUSY_TIMEOUT = 30_000  # milliseconds that SQLite waits for another writer's transaction
+
+
+def open_mirror(url: str, *, create: bool = True) -> Engine:
+    """The database behind a SQLAlchemy URL, migrated to our schema.
+
+    With `create=False` a database that does not exist yet is NotFound. Raises MirrorUnusable for a schema newer than
+    ours, a damaged file or an unreachable server, ConfigError for a URL that names no store we know.
+    """
+    engine = _engine(url)
+    try:
+        if not create and not _exists(engine):
+            raise NotFound("There is no mirror yet.", next_step="Run `reprise sync` to make one.")
+        upgrade(engine)
+    except (OperationalError, DatabaseError) as broken:
+        raise _unusable(engine, broken) from broken
+    return engine
+
+
+def _engine(url: str) -> Engine:
+    try:
+        parsed = make_url(url)
+        if parsed.get_backend_name() == "postgresql":
+            parsed = parsed.set(drivername="postgresql+psycopg")
+        engine = create_engine(parsed, connect_args=_connect_args(parsed.get_backend_name()))
+    except (ArgumentError, NoSuchModuleError) as wrong:
+        raise ConfigError(
+            f"{url!r} is not a database URL.", next_step="Use sqlite:///path/to/file or postgresql://host/name."
+        ) from wrong
+    except ModuleNotFoundError as missing:
+        raise ConfigError(
+            "PostgreSQL needs its driver.", next_step="Run `pip install 'sf-reprise[postgres]'`."
+        ) from missing
+    if engine.dialect.name == "sqlite":
+        if not parsed.database or parsed.database == ":memory:":
+            raise ConfigError("A mirror in memory would be gone at once.", next_step="Use sqlite:///path/to/file.")
+        Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _connect_args(backend: str) -> dict[str, Any]:
+    if backend == "postgresql":
+        return {"application_name": f"reprise process {os.getpid()} on {socket.gethostname()}", "connect_timeout": 10}
+    return {"check_same_thread": False}
+
+
+def _prepare_sqlite(connection: Any, _record: object) -> None:
+    connection.isolation_level = None  # we say BEGIN ourselves: the driver's own starts too late for a snapshot
+    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", f"busy_timeout={BUSY_TIMEOUT}"):
+        connection.execute(f"PRAGMA {pragma}").close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    immediate = connection.get_execution_options().get("writing", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
+
+
+@contextmanager
+def writing(engine: Engine) -> Iterator[Connection]:
+    """A transaction that writes. On SQLite it takes the write lock at once: upgrading later could fail half-way."""
+    with engine.connect().execution_options(writing=True) as connection, connection.begin():
+        yield connection
+
+
+def _exists(engine: Engine) -> bool:
+    if engine.dialect.name == "sqlite":
+        return Path(engine.url.database or "").exists()
+    return _revision(engine) is not None
+
+
+def _unusable(engine: Engine, problem: Exception) -> MirrorUnusable:
+    return MirrorUnusable(
+        f"The mirror at {engine.url.render_as_string()} cannot be opened: {problem.__cause__ or problem}.",
+        meaning="Nothing was read or changed.",
+        next_step="Check the path or server, or point REPRISE_DATABASE at another database and run `reprise sync`.",
+    )
+
+
+def head() -> str:
+    """The newest revision we know. A revision is named by its file's number, so no file needs to be loaded to know it."""
+    return max(path.name[:4] for path in (MIGRATIONS / "versions").glob("[0-9]*.py"))
+
+
+def _revision(engine: Engine) -> str | None:
+    with engine.connect() as connection:
+        if not inspect(connection).has_table("alembic_version"):
+            return None
+        found = connection.scalar(text("SELECT version_num FROM alembic_version"))
+    return None if found is None else str(found)
+
+
+def upgrade(engine: Engine) -> Path | None:
+    """Bring the schema to ours; the path of the backup that was made before, if one was."""
+    current = _revision(engine)
+    if current == head():
+        return None
+    if current is not None and current > head():
+        raise MirrorUnusable(
+            f"The mirror was written by a newer Reprise (schema {current}; this one knows {head()}).",
+            meaning="Nothing was read or changed.",
+            next_step="Upgrade with `pip install -U sf-reprise`, or point REPRISE_DATABASE at another database.",
+        )
+    with writer_lock(engine):
+        if _revision(engine) == head():
+            return None  # another process was faster
+        kept = backup(engine) if current is not None and engine.dialect.name == "sqlite" else None
+        _migrate(engine)
+    return kept
+
+
+def _migrate(engine: Engine) -> None:
+    # Alembic costs 100 ms to import and is needed only when the schema changes.
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    with writing(engine) as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+
+
+def backup(engine: Engine, to: Path | None = None) -> Path:
+    """Copy a SQLite mirror while it is in use. Default target: beside it, with the schema and the time in its name."""
+    if engine.dialect.name != "sqlite":
+        raise ConfigError("Only a SQLite mirror is backed up by Reprise.", next_step="Use pg_dump.")
+    source = Path(engine.url.database or "")
+    target = to or source.with_name(f"{source.name}.{_revision(engine)}-{datetime.now(UTC):%Y%m%dT%H%M%S%f}.backup")
+    # SQLite's own online copy sees one consistent state, the write-ahead log included.
+    with closing(sqlite3.connect(source)) as live, closing(sqlite3.connect(target)) as copy:
+        live.backup(copy)
+    return target
+
+
+def orgs(engine: Engine) -> list[Org]:
+    """Every org in this mirror, by name."""
+    with Session(engine) as session:
+        return list(session.exec(select(Org).order_by(Org.name)))
+
+
+def find_org(engine: Engine, name: str) -> Org:
+    """The org with this name or Id. Raises NotFound with the names there are."""
+    known = orgs(engine)
+    for org in known:
+        if name in (org.name, org.org_id):
+            return org
+    names = ", ".join(org.name for org in known) or "none yet"
+    raise NotFound(f"No org named {name!r} is mirrored here (mirrored: {names}).", next_step="Run `reprise sync`.")
+
+
+def org_now(org: Org, local_now: datetime) -> datetime:
+    """The org's present time: our clock, put right by what the org's newest reply said."""
+    return local_now + timedelta(seconds=org.clock_offset_seconds)
