@@ -13,7 +13,7 @@ import typer
 
 from tui import diagnostics, output
 from tui.asked import Asked, remember
-from tui.commands import config
+from tui.commands import config, db
 from tui.diagnostics import ExitCode
 
 app = typer.Typer(
@@ -34,6 +34,7 @@ def _print_version(asked: bool) -> None:
 
 
 app.add_typer(config.app, name="config")
+app.add_typer(db.app, name="db")
 
 
 @app.callback()

@@ -80,7 +80,7 @@ def sentences(error: BaseException) -> tuple[str, str, str]:
     )
 
 
-def fail(error: BaseException, *, verbose: bool) -> ExitCode:
+def fail(error: BaseException, *, verbose: bool = False) -> ExitCode:
     """Tell a person about `error` and return the exit code it stands for; the stack trace only with -v."""
     what, meaning, next_step = sentences(error)
     for i, sentence in enumerate(what.splitlines()):

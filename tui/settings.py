@@ -18,6 +18,7 @@ import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -273,6 +274,9 @@ def _misspelt_variables(sources: Sources) -> list[str]:
 
     Others pass in silence: Kubernetes, for one, gives every container REPRISE_PORT if a service is called reprise.
     """
-    known = sources.variables | {f"{PREFIX}CONFIG"}
-    unread = [name for name in sources.environment if name.startswith(PREFIX) and name not in known]
-    return [f"{plain(name)} is not a setting{near}." for name in unread if (near := nearest(name, known))]
+    known = {name.removeprefix(PREFIX) for name in (*sources.variables, f"{PREFIX}CONFIG")}
+    given = [name.removeprefix(PREFIX) for name in sources.environment if name.startswith(PREFIX)]
+    close = {name: get_close_matches(name, known, n=1, cutoff=0.75) for name in given if name not in known}
+    return [
+        f"{PREFIX}{plain(name)} is not a setting; did you mean {PREFIX}{near[0]}?" for name, near in close.items() if near
+    ]

@@ -1,0 +1,91 @@
+"""What a command works with: the settings, the mirror, the org's clock and a client, opened only when they are needed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import typer
+
+from tui import diagnostics
+from tui.asked import Asked
+from tui.diagnostics import ExitCode
+from tui.format import in_words
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+    from connector.org.client import OrgClient
+    from tui.settings import Settings
+
+
+def settings_of(context: typer.Context) -> Settings:
+    """The settings of this invocation; what looks misspelt in the environment is said on stderr."""
+    from tui.settings import load
+
+    settings = load(Asked.of(context).config)
+    for warning in settings.warnings:
+        diagnostics.warn(warning)
+    return settings
+
+
+@contextmanager
+def mirror(settings: Settings, *, create: bool = False) -> Iterator[Engine]:
+    """The mirror. Raises DataTooOld if there is none yet: "nothing matched" would read as "nothing is at risk"."""
+    from connector.errors import DataTooOld, NotFound
+    from connector.mirror.engine import open_mirror
+
+    try:
+        engine = open_mirror(settings.database, create=create)
+    except NotFound as absent:
+        raise DataTooOld(absent.what, meaning=absent.meaning, next_step=absent.next_step) from absent
+    try:
+        yield engine
+    finally:
+        engine.dispose()
+
+
+def org_time(engine: Engine, name: str | None) -> datetime:
+    """The present time of the org called `name`, or of the first one mirrored; ours if there is none."""
+    from connector.mirror.engine import find_org, org_now, orgs
+
+    now = datetime.now(UTC)
+    if name:
+        return org_now(find_org(engine, name), now)
+    return next((org_now(org, now) for org in orgs(engine)), now)
+
+
+@contextmanager
+def org_client(settings: Settings, name: str | None) -> Iterator[OrgClient]:
+    """A client of the org called `name`, or of the default one."""
+    from connector.org.client import OrgClient
+
+    yield OrgClient(settings.org(name))
+
+
+def answered(as_of: datetime | None, now: datetime, settings: Settings, *, matched: int, wanted: str) -> ExitCode:
+    """How a question that the mirror answered ended: too old to trust, nothing matched, or well.
+
+    `as_of` is the org time of the newest complete sync, `matched` how many of `wanted` the answer holds.
+    """
+    from connector.errors import DataTooOld, NothingMatched
+
+    if as_of is None:
+        return diagnostics.fail(
+            DataTooOld("No sync has completed yet, so runs may be missing.", next_step="Run `reprise sync`.")
+        )
+    if now - as_of > settings.monitor.data_max_age:
+        return diagnostics.fail(
+            DataTooOld(
+                f"This is the state of {in_words(now - as_of)} ago.",
+                meaning="Deadlines go on burning; what failed or was resumed since is missing here.",
+                next_step="Run `reprise sync`.",
+            )
+        )
+    if not matched:
+        return diagnostics.fail(
+            NothingMatched(f"No {wanted} matches.", next_step="`reprise runs --limit 0` shows every run there is.")
+        )
+    return ExitCode.OK
