@@ -67,3 +67,10 @@ class SyncSettings(Frozen):
         timedelta(minutes=15),
         description="Re-read margin for objects whose latestDateCovered the org does not tell.",
     )
+    describe_every: timedelta = Field(
+        timedelta(days=1), description="How often to ask which objects and fields can be seen; it costs no extra call."
+    )
+    evidence_every: timedelta = Field(
+        timedelta(minutes=5),
+        description="How often to look again at what failed runs depend on: flows, people, interviews.",
+    )

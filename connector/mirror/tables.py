@@ -67,6 +67,8 @@ class MirroredFields(SQLModel):
 class Mirrored(SQLModel):
     """What the mirror adds to each record: whose it is, and since when it can no longer be seen."""
 
+    salesforce_object: ClassVar[str]
+
     org_id: str = Field(primary_key=True, max_length=18)
     first_seen_at: datetime = _instant()
     vanished_at: datetime | None = _instant(nullable=True)  # gone without a delete record: purged, or sharing lost
@@ -248,6 +250,7 @@ class SyncCursor(SQLModel, table=True):
     last_id: str | None = None
     loaded: bool = False  # one sweep from the beginning has finished
     since: datetime | None = _instant(nullable=True)  # the first load's own bound (--since)
+    readable: bool = True  # this user may read the object
     replicateable: bool = True  # the org answers /updated and /deleted for this object
     missing_fields: list[str] = Field(default_factory=list, sa_type=JSON)
     described_at: datetime | None = _instant(nullable=True)

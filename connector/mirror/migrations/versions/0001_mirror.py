@@ -142,6 +142,7 @@ def _orgs_and_passes() -> None:
         _text("last_id"),
         sa.Column("loaded", sa.Boolean(), nullable=False),
         _instant("since"),
+        sa.Column("readable", sa.Boolean(), nullable=False),
         sa.Column("replicateable", sa.Boolean(), nullable=False),
         sa.Column("missing_fields", sa.JSON(), nullable=False),
         _instant("described_at"),

@@ -1,0 +1,106 @@
+"""What a pass remembers in the mirror: the org, its cursors, its history, status changes and quarantined records."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, Engine, delete, insert
+from sqlmodel import Session, SQLModel, col, select
+
+from connector.mirror.tables import MIRRORED, Org, Quarantined, StatusChange, SyncCursor, SyncPass
+from connector.mirror.upsert import CHUNK, chunks
+
+M = TypeVar("M", bound=SQLModel)
+
+HISTORY_KEPT = timedelta(days=30)
+
+
+def load_org(engine: Engine, org_id: str) -> Org | None:
+    """The org's row, if this mirror has it."""
+    with Session(engine) as session:
+        return session.get(Org, org_id)
+
+
+def load_cursors(engine: Engine, org_id: str, now: datetime) -> dict[str, SyncCursor]:
+    """A cursor for each mirrored object, new ones where nothing was read yet."""
+    with Session(engine) as session:
+        stored = session.exec(select(SyncCursor).where(SyncCursor.org_id == org_id)).all()
+    cursors = {cursor.object_name: cursor for cursor in stored}
+    for table in MIRRORED:
+        name = table.salesforce_object
+        cursors.setdefault(name, SyncCursor(org_id=org_id, object_name=name, updated_at=now))
+    return cursors
+
+
+def store(connection: Connection, *rows: SQLModel) -> None:
+    """Insert or replace rows by their primary keys, in the caller's transaction."""
+    with Session(bind=connection) as session:
+        for row in rows:
+            session.merge(row)
+        session.flush()
+
+
+def record_pass(connection: Connection, entry: SyncPass) -> None:
+    """Add one pass to the history and let go of the oldest."""
+    store(connection, entry)
+    connection.execute(
+        delete(SyncPass).where(
+            col(SyncPass.org_id) == entry.org_id, col(SyncPass.started_at) < entry.started_at - HISTORY_KEPT
+        )
+    )
+
+
+def record_status_changes(connection: Connection, changes: Iterable[StatusChange]) -> None:
+    """Add what a poll saw change."""
+    values = [change.model_dump(exclude={"id"}) for change in changes]
+    if values:
+        connection.execute(insert(StatusChange), values)
+
+
+def quarantine(
+    connection: Connection,
+    org_id: str,
+    object_name: str,
+    bad: Iterable[tuple[str, str, Mapping[str, Any]]],
+    now: datetime,
+) -> None:
+    """Keep records that could not be mapped: (record Id, problem, raw record)."""
+    store(
+        connection,
+        *(
+            Quarantined(
+                org_id=org_id,
+                object_name=object_name,
+                record_id=record_id,
+                problem=problem,
+                raw=dict(raw),
+                seen_at=now,
+            )
+            for record_id, problem, raw in bad
+        ),
+    )
+
+
+def quarantined_ids(engine: Engine, org_id: str) -> dict[str, set[str]]:
+    """The Ids in quarantine, by object."""
+    found: dict[str, set[str]] = {table.salesforce_object: set() for table in MIRRORED}
+    with Session(engine) as session:
+        for name, record_id in session.exec(
+            select(Quarantined.object_name, Quarantined.record_id).where(Quarantined.org_id == org_id)
+        ):
+            found[name].add(record_id)
+    return found
+
+
+def release(connection: Connection, org_id: str, object_name: str, ids: Iterable[str]) -> None:
+    """Records that could be mapped after all are no longer quarantined."""
+    for chunk in chunks(ids, CHUNK):
+        connection.execute(
+            delete(Quarantined).where(
+                col(Quarantined.org_id) == org_id,
+                col(Quarantined.object_name) == object_name,
+                col(Quarantined.record_id).in_(chunk),
+            )
+        )

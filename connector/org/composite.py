@@ -1,0 +1,106 @@
+"""The subrequests of a composite call and what comes back. Pure.
+
+A composite counts as one API call, takes 25 subrequests and among them 5 queries, and runs them in order (REST API guide:
+Composite). A page can name the next one by reference, so that one call reads up to five pages of one object.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from urllib.parse import quote, quote_plus
+
+from connector.org.replies import code_and_message
+
+MAX_SUBREQUESTS = 25
+MAX_QUERIES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Subrequest:
+    """One GET inside a composite. `path` is relative to /services/data/vNN.N/ unless it starts with / or @."""
+
+    ref: str
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Subreply:
+    """The answer to one subrequest: an object when it succeeded, Salesforce's error list when not."""
+
+    ref: str
+    status: int
+    body: Any
+
+    @property
+    def ok(self) -> bool:
+        """Whether it succeeded and has the shape that every success has."""
+        return 200 <= self.status < 300 and isinstance(self.body, Mapping)
+
+    @property
+    def code(self) -> str:
+        """Salesforce's errorCode; empty for a success."""
+        return "" if self.ok else code_and_message(self.body)[0] or f"HTTP {self.status}"
+
+    @property
+    def problem(self) -> str:
+        """What went wrong, in Salesforce's words."""
+        code, message = code_and_message(self.body)
+        return f"{code or f'HTTP {self.status}'}: {message}".rstrip(": ")
+
+
+def query(ref: str, soql: str, *, deleted_too: bool = False) -> Subrequest:
+    """Run a SELECT; with `deleted_too`, soft-deleted records are part of the answer."""
+    return Subrequest(ref, f"{'queryAll' if deleted_too else 'query'}?q={quote_plus(soql)}")
+
+
+def pages(ref: str, next_url: str, count: int) -> list[Subrequest]:
+    """Up to `count` pages of one query: each takes the address of the next from the reply before it.
+
+    Behind the last page the reference has no value and the subrequest fails, which costs nothing.
+    """
+    chain = [Subrequest(f"{ref}0", next_url)]
+    chain += [Subrequest(f"{ref}{n}", f"@{{{ref}{n - 1}.nextRecordsUrl}}") for n in range(1, count)]
+    return chain
+
+
+def updated(ref: str, object_name: str, start: datetime, end: datetime) -> Subrequest:
+    """Ids changed in a window of whole minutes, and `latestDateCovered` (REST API guide: Get Updated)."""
+    return Subrequest(ref, f"sobjects/{object_name}/updated/?start={_moment(start)}&end={_moment(end)}")
+
+
+def deleted(ref: str, object_name: str, start: datetime, end: datetime) -> Subrequest:
+    """Ids deleted in a window of whole minutes, at most 15 days back (REST API guide: Get Deleted)."""
+    return Subrequest(ref, f"sobjects/{object_name}/deleted/?start={_moment(start)}&end={_moment(end)}")
+
+
+def describe(ref: str, object_name: str) -> Subrequest:
+    """What this user can see of an object and its fields."""
+    return Subrequest(ref, f"sobjects/{object_name}/describe")
+
+
+def record(ref: str, object_name: str, record_id: str, fields: Iterable[str]) -> Subrequest:
+    """Some fields of one record; not a query, so it does not use up one of the five."""
+    return Subrequest(ref, f"sobjects/{object_name}/{record_id}?fields={','.join(fields)}")
+
+
+def body(subrequests: Sequence[Subrequest], version_path: str) -> dict[str, Any]:
+    """The document to POST. Subrequests stay in order: what /updated covers must be known before the query runs."""
+    return {
+        "allOrNone": False,
+        "collateSubrequests": False,
+        "compositeRequest": [
+            {
+                "method": "GET",
+                "url": request.path if request.path[0] in "/@" else f"{version_path}/{request.path}",
+                "referenceId": request.ref,
+            }
+            for request in subrequests
+        ],
+    }
+
+
+def _moment(value: datetime) -> str:
+    return quote(value.isoformat(timespec="seconds"), safe="")

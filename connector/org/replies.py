@@ -1,0 +1,77 @@
+"""What a reply of the org means: usable, worth another try, an expired session, or a refusal with its reason. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from connector.errors import ApiLimitReached, OrgRefused, OrgUnreachable, PermissionDenied, RepriseError
+
+# 420 is Salesforce's Edge under load (REST API guide: Status Codes and Error Responses).
+TRANSIENT_STATUSES = frozenset({420, 429, 500, 502, 503, 504})
+TRANSIENT_CODES = frozenset({"QUERY_TIMEOUT", "SERVER_UNAVAILABLE", "UNABLE_TO_LOCK_ROW", "UNKNOWN_EXCEPTION"})
+LIMIT_CODE = "REQUEST_LIMIT_EXCEEDED"
+# The other limits of that code, such as ConcurrentPerOrgLongTxn, pass within seconds.
+DAILY_LIMIT = "TotalRequests"
+
+
+class Transient(OrgUnreachable):
+    """No usable answer this time; a read may be tried again."""
+
+
+class SessionExpired(OrgRefused):
+    """401: the access token is no longer (or was never) valid."""
+
+
+def refusal(status: int, document: Any) -> RepriseError | None:
+    """The error that a reply stands for, None when it is a success. `document` is its JSON, None where it had none."""
+    if status < 300 or status == 304:
+        return None
+    code, message = code_and_message(document)
+    said = f"{code}: {message}" if code else f"HTTP {status}"
+    if status == 401:
+        return SessionExpired(f"The org does not accept the session ({said}).", code=code, status=status)
+    if code == LIMIT_CODE and DAILY_LIMIT in message:
+        return ApiLimitReached(
+            f"The org's API calls for the last 24 hours are used up ({said}).",
+            meaning="The mirror gets no newer until calls are free again; deadlines keep running.",
+            next_step="See who spends them under Setup, API Usage; lower REPRISE_API_SHARE if it is Reprise.",
+        )
+    if status in TRANSIENT_STATUSES or code in TRANSIENT_CODES or code == LIMIT_CODE:
+        return Transient(f"The org cannot answer just now ({said}).")
+    if 300 <= status < 400:
+        return OrgUnreachable(
+            f"The address answers with a redirect (HTTP {status}), so it is not the org's API.",
+            next_step="Set the instance URL to https://<MyDomain>.my.salesforce.com.",
+        )
+    if status == 403:
+        return PermissionDenied(
+            f"The org refuses this user ({said}).",
+            meaning="What this user may not see cannot be mirrored.",
+            next_step="Give the integration user API access and the permissions that `reprise doctor` lists.",
+        )
+    if document is None:
+        return OrgUnreachable(
+            f"The address answers HTTP {status} and no JSON, so it may not be a Salesforce org.",
+            next_step="Check the instance URL.",
+        )
+    return OrgRefused(f"The org refused the request ({said}).", code=code, status=status)
+
+
+def code_and_message(document: Any) -> tuple[str, str]:
+    """Salesforce's errorCode and message out of an error body; empty where it has another shape."""
+    first = document[0] if isinstance(document, list) and document else document
+    if not isinstance(first, Mapping):
+        return "", ""
+    code = first.get("errorCode") or first.get("statusCode") or first.get("error") or ""
+    return str(code), str(first.get("message") or first.get("error_description") or "")
+
+
+def limit_usage(header: str) -> tuple[int, int] | None:
+    """(used, allowed) out of `Sforce-Limit-Info: api-usage=18/5000; ...`; other keys come and go (REST API guide)."""
+    for part in header.replace(",", ";").split(";"):
+        key, _, value = part.strip().partition("=")
+        used, _, allowed = value.partition("/")
+        if key == "api-usage" and used.isdigit() and allowed.isdigit():
+            return int(used), int(allowed)
+    return None

@@ -1,0 +1,142 @@
+"""Reading one object from its watermark to its end: what to ask next, and how far the reading is safe. No HTTP, no SQL.
+
+The rule that nothing is lost by: before the query runs, the org says up to which moment every change is visible
+(`covered`). The sweep then reads everything from the watermark on; when it finishes, `covered` is the next watermark. A
+change that was still in a transaction carries a later SystemModstamp than `covered`, so the next sweep reads it. For the
+same reason only rows older than `covered` are a position to continue from: newer ones may have moved while we paged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from connector.mapping import Row
+from connector.mirror.tables import Mirrored, SyncCursor
+from connector.org import composite, soql
+from connector.org.composite import Subreply, Subrequest
+
+STALLED_AFTER = 3  # replies in a row without progress, after which one object is given up for this pass
+LOST_LOCATOR = "INVALID_QUERY_LOCATOR"
+SCHEMA_CODES = frozenset({"INVALID_FIELD", "INVALID_TYPE"})
+
+
+@dataclass
+class Tally:
+    """What happened to one object in this pass."""
+
+    read: int = 0
+    upserted: int = 0
+    deleted: int = 0
+    quarantined: int = 0
+    expected: int = 0  # rows that the org announced
+    calls: int = 0
+    seconds: float = 0.0
+
+
+@dataclass
+class Sweep:
+    """One object being read. `only` bounds it to some runs, for which nothing is remembered."""
+
+    table: type[Mirrored]
+    cursor: SyncCursor
+    fields: Sequence[str]
+    only: str | None = None
+    covered: datetime | None = None
+    next_url: str | None = None
+    done: bool = False
+    problem: str = ""
+    schema_changed: bool = False
+    stalled: int = 0
+    losses: int = 0
+    lost_at: tuple[datetime | None, str | None] | None = None
+    tally: Tally = field(default_factory=Tally)
+
+    @property
+    def name(self) -> str:
+        """The object's name, which also names its subrequests."""
+        return self.table.salesforce_object
+
+    @property
+    def active(self) -> bool:
+        """Whether there is more to ask."""
+        return self.cursor.readable and not self.done and not self.problem
+
+    def requests(self, pages: int) -> list[Subrequest]:
+        """Up to `pages` queries that read on from here."""
+        if self.next_url is None:
+            return [composite.query(f"{self.name}0", self.soql(), deleted_too=True)]
+        return composite.pages(self.name, self.next_url, pages)
+
+    def soql(self) -> str:
+        """The SELECT that reads everything behind the committed position."""
+        where = [] if self.only is None else [self.only]
+        if self.cursor.position_at is not None and self.cursor.last_id is not None:
+            where.append(soql.beyond(self.cursor.position_at, self.cursor.last_id))
+        elif self.cursor.watermark is not None:
+            where.append(soql.at_or_after(self.cursor.watermark))
+        return soql.select(self.fields, self.name, where, order_by=("SystemModstamp", "Id"))
+
+    def restart(self, since: datetime | None) -> None:
+        """Read everything (from `since` on) again."""
+        self.cursor.watermark = self.cursor.since = since
+        self.cursor.covered = self.covered
+        self.cursor.position_at = self.cursor.last_id = self.next_url = None
+        self.done = False
+
+    def begin(self, covered: datetime) -> None:
+        """The org covers every change before `covered`. A sweep that goes on keeps what it began with."""
+        if self.covered is None:
+            self.covered = covered if self.cursor.covered is None else min(covered, self.cursor.covered)
+            self.cursor.covered = self.covered
+
+    def take(self, replies: Sequence[Subreply]) -> list[Mapping[str, Any]]:
+        """The records of the pages that came, in order; notes where to go on, or why not."""
+        records: list[Mapping[str, Any]] = []
+        for reply in replies:
+            if self.done:
+                break  # the reference behind the last page has no value
+            if not reply.ok:
+                self._stumble(reply)
+                break
+            self._note_total(reply.body)
+            records += reply.body["records"]
+            self.stalled = 0
+            self.done = bool(reply.body["done"])
+            self.next_url = None if self.done else reply.body["nextRecordsUrl"]
+        self.tally.read += len(records)
+        return records
+
+    def committed_to(self, rows: Sequence[Row]) -> None:
+        """These rows are about to be committed: move the position behind the last one that cannot have moved."""
+        assert self.covered is not None
+        stable = next((row for row in reversed(rows) if row["system_modstamp"] < self.covered), None)
+        if stable is not None:
+            self.cursor.position_at, self.cursor.last_id = stable["system_modstamp"], stable["id"]
+        if self.done:
+            self.cursor.watermark = self.covered
+            self.cursor.covered = self.cursor.position_at = self.cursor.last_id = None
+            self.cursor.loaded = True
+
+    def _note_total(self, page: Mapping[str, Any]) -> None:
+        if self.next_url is None:
+            self.tally.expected = self.tally.read + int(page.get("totalSize", 0))
+
+    def _stumble(self, reply: Subreply) -> None:
+        """A page did not come. A dead locator is no loss: the committed position is a place to query from again."""
+        if reply.code == LOST_LOCATOR:
+            self.next_url = None
+            self._count_loss()
+        elif reply.ref == f"{self.name}0":  # else only the reference to the page before it had no effect
+            self.schema_changed = reply.code in SCHEMA_CODES
+            self.stalled += 1
+        if max(self.stalled, self.losses) >= STALLED_AFTER:
+            self.problem = f"{self.name} was not read to its end ({reply.problem})."
+
+    def _count_loss(self) -> None:
+        """Locators may die as often as they like while the position moves."""
+        position = (self.cursor.position_at, self.cursor.last_id)
+        self.losses = self.losses + 1 if position == self.lost_at else 1
+        self.lost_at = position

@@ -1,0 +1,331 @@
+"""One pass over one org: ask, map, write, advance; as few API calls as there can be, and a report that hides nothing.
+
+An idle poll is one composite call: for each object what `/updated` covers, what `/deleted` lists, and the rows since the
+watermark. Each call's rows, deletes and cursors commit in one transaction, so a pass may die at any point.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from time import perf_counter
+
+from sqlalchemy import Connection, Engine
+
+from connector import drift
+from connector.errors import Failure, OrgRefused, PermissionDenied
+from connector.mapping import fields_of
+from connector.mirror import state, upsert
+from connector.mirror.engine import orgs, writer_lock, writing
+from connector.mirror.tables import MIRRORED, Mirrored, Org, Run, SyncCursor, SyncPass, WorkItem
+from connector.org import composite, soql
+from connector.org.client import OrgClient
+from connector.org.composite import MAX_QUERIES, Subreply, Subrequest
+from connector.pages import Moment, delete_rows, write_page
+from connector.report import ObjectReport, Progress, ProgressCallback, SyncOutcome, SyncReport
+from connector.settings import SyncSettings
+from connector.sweep import Sweep
+from connector.windows import coverage, windows
+
+__all__ = ["SyncOutcome", "SyncReport", "sync"]
+
+ORGANIZATION_FIELDS = ("Name", "IsSandbox", "TimeZoneSidKey")
+MOST_RUNS = 4_000  # Ids that fit into a statement of 100,000 characters (SOQL and SOSL Reference)
+ROUNDING = timedelta(seconds=1)  # the Date header is cut to the second
+
+
+def sync(
+    client: OrgClient,
+    engine: Engine,
+    settings: SyncSettings,
+    *,
+    full: bool = False,
+    since: datetime | None = None,
+    progress: ProgressCallback | None = None,
+    only_runs: Sequence[str] | None = None,
+) -> SyncReport:
+    """Bring the mirror up to date and say what was done.
+
+    `full` reads everything again; `since` bounds a first load to what changed at or after that moment; `only_runs`
+    refreshes these runs and what is below them, and leaves the cursors alone. Raises a Failure when nothing could be read;
+    what goes wrong later makes the report PARTIAL. Raises MirrorUnusable while another process writes to the mirror.
+    """
+    with writer_lock(engine):
+        try:
+            this = _Pass(client, engine, settings, progress)
+        except Failure as failure:
+            _note_failed_sign_in(engine, client, failure)
+            raise
+        this.plan(full=full, since=since, only_runs=only_runs)
+        return this.run()
+
+
+class _Pass:
+    """The pass while it runs."""
+
+    def __init__(
+        self, client: OrgClient, engine: Engine, settings: SyncSettings, progress: ProgressCallback | None
+    ) -> None:
+        self.client, self.engine, self.settings, self.progress = client, engine, settings, progress
+        identity = client.identity
+        self.started_at = client.now()
+        self._clock, self._calls = perf_counter(), client.api_calls
+        self.org = state.load_org(engine, identity.org_id) or Org(
+            org_id=identity.org_id, name=client.settings.name, instance_url=identity.instance_url
+        )
+        self.looked_before_at = self.org.last_success_at
+        self.cursors = state.load_cursors(engine, identity.org_id, self.started_at)
+        self.quarantined = state.quarantined_ids(engine, identity.org_id)
+        self.sweeps: list[Sweep] = []
+        self.warnings: list[str] = []
+        self.changed_runs: set[str] = set()
+        self.remember = self.committed = self.described = False
+
+    def plan(self, *, full: bool, since: datetime | None, only_runs: Sequence[str] | None) -> None:
+        """Decide what each object's sweep reads."""
+        self.remember = only_runs is None
+        for table in MIRRORED:
+            cursor = self.cursors[table.salesforce_object]
+            if only_runs is not None:
+                # A sweep of its own from the watermark on: what is older is mirrored already.
+                cursor = SyncCursor(**cursor.model_dump() | {"covered": None, "position_at": None, "last_id": None})
+            sweep = Sweep(table, cursor, drift.select_list(table, cursor.missing_fields), _below(table, only_runs))
+            if full or (not cursor.loaded and since is not None and since != cursor.since):
+                sweep.restart(since)
+            self.sweeps.append(sweep)
+
+    def run(self) -> SyncReport:
+        """Ask until everything is read or given up."""
+        problem = ""
+        try:
+            self._first_call()
+            while any(sweep.active for sweep in self.sweeps):
+                self._call([])
+            self._require_runs()
+        except Failure as failure:
+            if not self.committed or isinstance(failure, PermissionDenied):
+                self._finish(SyncOutcome.FAILED, failure.what)
+                raise
+            problem = failure.what
+        problems = [*filter(None, [problem, *(sweep.problem for sweep in self.sweeps)]), *self._unreadable()]
+        self.warnings[:0] = problems
+        return self._finish(SyncOutcome.PARTIAL if problems else SyncOutcome.COMPLETE, " ".join(problems))
+
+    def _require_runs(self) -> None:
+        if not self.cursors[Run.salesforce_object].readable:
+            raise PermissionDenied(drift.unreadable(Run), meaning="Without runs there is nothing to watch.")
+
+    def _unreadable(self) -> list[str]:
+        """What cannot be read: a problem where it once could, a standing warning where it never could."""
+        hidden = [sweep for sweep in self.sweeps if not sweep.cursor.readable]
+        self.warnings += [drift.unreadable(sweep.table) for sweep in hidden if not sweep.cursor.loaded]
+        return [drift.unreadable(sweep.table) for sweep in hidden if sweep.cursor.loaded]
+
+    def _first_call(self) -> None:
+        """What is covered, what was deleted, what changed; now and then also what can be seen at all."""
+        asked = windows([sweep.cursor for sweep in self.sweeps], self.client.now()) if self.remember else []
+        try:
+            self._call(asked, first=True)
+        except OrgRefused as refused:
+            if not asked:
+                raise
+            self.warnings.append(
+                f"The org refuses /updated and /deleted inside a composite ({refused.code}): each poll reads the last"
+                f" {self.settings.lookback} again, and a purged record is found only by `reprise reconcile`."
+            )
+            for sweep in self.sweeps:
+                sweep.cursor.replicateable = False
+            self._call([], first=True)
+
+    def _call(self, asked: Sequence[Subrequest], *, first: bool = False) -> None:
+        """One API call and the one transaction that its replies are committed in."""
+        reading = self._queries()
+        requests = [*asked, *self._describes(), *(request for _, queries in reading for request in queries)]
+        began = perf_counter()
+        replies = {reply.ref: reply for reply in self.client.composite(requests)}
+        waited = perf_counter() - began
+        asked_with = {sweep.name: sweep.fields for sweep in self.sweeps}
+        with writing(self.engine) as connection:
+            self._learn(connection, replies)
+            if first:
+                self._cover(connection, replies, waited)
+            for sweep, queries in reading:
+                sweep.tally.calls += 1
+                sweep.tally.seconds += waited / len(reading)
+                if sweep.fields == asked_with[sweep.name]:  # else it is asked again, for what can be seen
+                    self._take(connection, sweep, [replies[query.ref] for query in queries])
+            if self.remember:
+                state.store(connection, *(sweep.cursor for sweep in self.sweeps))
+        self.committed = True
+        self._tell()
+
+    def _queries(self) -> list[tuple[Sweep, list[Subrequest]]]:
+        """The five query slots of a call, shared among the objects that are not read to their end."""
+        active = [sweep for sweep in self.sweeps if sweep.active and (self.described or not sweep.schema_changed)]
+        active.sort(key=lambda sweep: sweep.tally.read - sweep.tally.expected)  # the most left to read first
+        share, extra = divmod(MAX_QUERIES, len(active)) if active else (0, 0)
+        return [(sweep, sweep.requests(share + (place < extra))) for place, sweep in enumerate(active)]
+
+    def _describes(self) -> list[Subrequest]:
+        """They ride along once a day, and when a query was refused for what it asks; never twice in a pass."""
+        due = self.started_at - self.settings.describe_every
+        stale = any(sweep.cursor.described_at is None or sweep.cursor.described_at < due for sweep in self.sweeps)
+        refused = any(sweep.schema_changed for sweep in self.sweeps)
+        if self.described or not self.remember or not (stale or refused):
+            return []
+        return [
+            composite.record("Organization", "Organization", self.org.org_id, ORGANIZATION_FIELDS),
+            *(composite.describe(f"describe{sweep.name}", sweep.name) for sweep in self.sweeps),
+        ]
+
+    def _learn(self, connection: Connection, replies: Mapping[str, Subreply]) -> None:
+        organization = replies.get("Organization")
+        if organization is None:
+            return
+        self.described = True
+        if organization.ok:
+            self.org.label = organization.body.get("Name")
+            self.org.is_sandbox = organization.body.get("IsSandbox")
+            self.org.time_zone = organization.body.get("TimeZoneSidKey")
+        for sweep in self.sweeps:
+            self._learn_shape(connection, sweep, drift.shape(sweep.table, replies[f"describe{sweep.name}"]))
+
+    def _learn_shape(self, connection: Connection, sweep: Sweep, shape: drift.Shape) -> None:
+        cursor, known = sweep.cursor, set(sweep.cursor.missing_fields)
+        cursor.described_at, cursor.readable = self.started_at, shape.readable
+        if not shape.readable:
+            return
+        lost, appeared = shape.missing - known, known - shape.missing
+        if lost and cursor.loaded:
+            columns = fields_of(sweep.table)
+            upsert.blank_columns(connection, sweep.table, self.org.org_id, [columns[name] for name in lost])
+        if appeared:
+            self.warnings.append(f"{sweep.name}: {', '.join(sorted(appeared))} can be read now; all is read again.")
+            sweep.restart(cursor.since)
+        cursor.missing_fields = sorted(shape.missing)
+        cursor.replicateable = shape.replicateable
+        sweep.schema_changed = False
+        sweep.fields = drift.select_list(sweep.table, shape.missing)
+
+    def _cover(self, connection: Connection, replies: Mapping[str, Subreply], waited: float) -> None:
+        """Apply what the org says about its own completeness, before any row: a row may show that a delete was undone."""
+        shown = self.client.reply_time or self.client.now()
+        asked_at = shown - timedelta(seconds=waited) - ROUNDING
+        for sweep in self.sweeps:
+            covered = coverage(sweep.cursor, replies, asked_at, self.settings.lookback)
+            sweep.begin(covered.until)
+            if covered.warning:
+                self.warnings.append(covered.warning)
+            if covered.refused:
+                sweep.cursor.replicateable = False
+            count, runs = delete_rows(connection, sweep.table, self.org.org_id, covered.deleted)
+            sweep.tally.deleted += count
+            self.changed_runs |= runs
+
+    def _take(self, connection: Connection, sweep: Sweep, replies: Sequence[Subreply]) -> None:
+        began = perf_counter()
+        records = sweep.take(replies)
+        written = write_page(
+            connection,
+            sweep.table,
+            records,
+            Moment(self.org.org_id, self.client.now(), self.looked_before_at),
+            quarantined=self.quarantined[sweep.name],
+            first_load=not sweep.cursor.loaded,
+        )
+        sweep.committed_to(written.rows)
+        sweep.tally.upserted += written.upserted
+        sweep.tally.quarantined += written.quarantined
+        sweep.tally.seconds += perf_counter() - began
+        self.changed_runs.update(written.changed_runs)
+
+    def _tell(self) -> None:
+        if self.progress is not None:
+            self.progress(
+                Progress(
+                    rows=sum(sweep.tally.read for sweep in self.sweeps),
+                    total=sum(sweep.tally.expected for sweep in self.sweeps),
+                    api_calls=self.client.api_calls - self._calls,
+                    seconds=perf_counter() - self._clock,
+                )
+            )
+
+    def _finish(self, outcome: SyncOutcome, problem: str) -> SyncReport:
+        """Write the org's row and the pass into the history; the report."""
+        for sweep in self.sweeps:
+            self.warnings += drift.warnings(sweep.table, sweep.cursor.missing_fields)
+        report = self._report(outcome)
+        finished_at = self.client.now()
+        note_reply(self.org, self.client)
+        self.org.last_attempt_at, self.org.last_outcome = finished_at, str(outcome)
+        self.org.last_problem = problem or None
+        if outcome is SyncOutcome.COMPLETE and self.remember:
+            self.org.last_success_at = self.started_at
+        entry = SyncPass(
+            org_id=self.org.org_id,
+            kind="sync",
+            started_at=self.started_at,
+            finished_at=finished_at,
+            outcome=str(outcome),
+            api_calls=report.api_calls,
+            report=report.to_json(),
+        )
+        with writing(self.engine) as connection:
+            state.store(connection, self.org)
+            state.record_pass(connection, entry)
+        return report
+
+    def _report(self, outcome: SyncOutcome) -> SyncReport:
+        return SyncReport(
+            org=self.org.name,
+            outcome=outcome,
+            api_calls=self.client.api_calls - self._calls,
+            seconds=perf_counter() - self._clock,
+            objects=tuple(_object_report(sweep, self.client.now()) for sweep in self.sweeps),
+            warnings=tuple(dict.fromkeys(self.warnings)),
+            changed_runs=frozenset(self.changed_runs),
+            api_used=self.client.api_used,
+            api_max=self.client.api_max,
+        )
+
+
+def _object_report(sweep: Sweep, now: datetime) -> ObjectReport:
+    tally, watermark = sweep.tally, sweep.cursor.watermark
+    return ObjectReport(
+        object=sweep.name,
+        read=tally.read,
+        upserted=tally.upserted,
+        unchanged=tally.read - tally.upserted - tally.quarantined,
+        deleted=tally.deleted,
+        quarantined=tally.quarantined,
+        watermark=watermark,
+        lag_seconds=None if watermark is None else max((now - watermark).total_seconds(), 0.0),
+        calls=tally.calls,
+        seconds=tally.seconds,
+    )
+
+
+def _below(table: type[Mirrored], run_ids: Sequence[str] | None) -> str | None:
+    """The condition that a record is one of these runs or belongs to one."""
+    if run_ids is None or len(run_ids) > MOST_RUNS:
+        return None
+    field = "StepInstance.OrchestrationInstanceId" if table is WorkItem else "OrchestrationInstanceId"
+    return soql.one_of("Id" if table is Run else field, run_ids)
+
+
+def note_reply(org: Org, client: OrgClient) -> None:
+    """What every reply of the org tells: its clock, its allowance, who we are."""
+    org.instance_url, org.api_version = client.identity.instance_url, client.identity.api_version
+    org.username = client.identity.username
+    org.clock_offset_seconds = client.clock_offset.total_seconds()
+    org.api_used, org.api_max = client.api_used, client.api_max
+
+
+def _note_failed_sign_in(engine: Engine, client: OrgClient, failure: Failure) -> None:
+    """An org that is known under this name shows what went wrong; its data stays as old as it was."""
+    known = next((org for org in orgs(engine) if org.name == client.settings.name), None)
+    if known is not None:
+        known.last_attempt_at, known.last_outcome = client.now(), str(SyncOutcome.FAILED)
+        known.last_problem = failure.what
+        with writing(engine) as connection:
+            state.store(connection, known)
