@@ -1,0 +1,147 @@
+"""Judges the failed runs of the mirror and keeps what was found in the table `assessment`, ready to be listed."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Engine, or_, select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from connector.mirror import tables
+from connector.mirror.engine import writing
+from monitor import deadline
+from monitor.assessment import Assessment, Place, columns, micros
+from monitor.ledger import ResumeAttempt
+from monitor.sql import chunks, table_of
+from monitor.stories import Siblings, load, org_context
+from monitor.story import ERROR, KNOWN_STATUSES, Sibling, Story
+from monitor.triage import judge
+from monitor.verdict import Eligibility, Verdict
+
+ASSESSMENT, RUN = table_of(Assessment), table_of(tables.Run)
+SETTLED = sorted(KNOWN_STATUSES - {ERROR})
+"""The statuses of runs that have not failed. Any other, known or not, is judged."""
+
+
+def assess(engine: Engine, now: datetime, *, runs: Collection[str] | None = None, org_id: str | None = None) -> int:
+    """Judge the failed runs of an org, or of all; the number of runs judged. `now` is the org's time.
+
+    With `runs` (what a sync has changed), runs that were already lost or cannot be resumed are judged only if they are
+    among them. Everything else is judged each time, for what changes a verdict is often not the run: a flow that was
+    fixed, a person who came back, another run that was resumed.
+    """
+    judged = 0
+    with writing(engine) as connection:
+        known = connection.scalars(select(table_of(tables.Org).c.org_id)).all()
+        for each in known if org_id is None else [org_id]:
+            judged += _assess_org(connection, each, now, runs)
+    return judged
+
+
+def judge_among(story: Story, siblings: Siblings) -> Verdict:
+    """The verdict of a story in the light of the runs that failed the same way and were resumed."""
+    verdict = judge(story)
+    others = tuple(other for other in siblings.get(verdict.group or "", ()) if other.run_id != story.run.id)
+    return judge(replace(story, siblings=others)) if others else verdict
+
+
+def siblings_of(connection: Connection, org_id: str) -> Siblings:
+    """The runs that were resumed after a failure, by cause group."""
+    known = connection.execute(
+        select(
+            ASSESSMENT.c.cause_group, ASSESSMENT.c.run_id, ASSESSMENT.c.resumed_at, ASSESSMENT.c.failed_after_resume
+        ).where(ASSESSMENT.c.org_id == org_id, ASSESSMENT.c.resumed_at.is_not(None))
+    )
+    groups: defaultdict[str, list[Sibling]] = defaultdict(list)
+    for group, run_id, resumed_at, failed in known:
+        groups[group].append(Sibling(run_id, resumed_at, None if failed is None else not failed))
+    return {group: tuple(sorted(members)) for group, members in groups.items()}
+
+
+def _assess_org(connection: Connection, org_id: str, now: datetime, runs: Collection[str] | None) -> int:
+    before = siblings_of(connection, org_id)
+    ids = _candidates(connection, org_id, now, runs)
+    _judge_and_store(connection, org_id, ids, before)
+    after = siblings_of(connection, org_id)
+    changed = {group for group in {*before, *after} if before.get(group) != after.get(group)}
+    if changed:
+        members = select(ASSESSMENT.c.run_id).where(
+            ASSESSMENT.c.org_id == org_id, ASSESSMENT.c.cause_group.in_(changed), ASSESSMENT.c.status == ERROR
+        )
+        _judge_and_store(connection, org_id, connection.scalars(members).all(), after)
+    return len(ids)
+
+
+def _candidates(connection: Connection, org_id: str, now: datetime, runs: Collection[str] | None) -> Sequence[str]:
+    """The runs to judge: in Error now or once, or touched by a resume of ours."""
+    failed = select(RUN.c.id).where(RUN.c.org_id == org_id, RUN.c.status.not_in(SETTLED))
+    change, attempt = table_of(tables.StatusChange), table_of(ResumeAttempt)
+    once = select(change.c.run_id).where(change.c.org_id == org_id, change.c.old_status == ERROR)
+    tried = select(attempt.c.run_id).where(attempt.c.org_id == org_id)
+    judged = select(ASSESSMENT.c.run_id).where(ASSESSMENT.c.org_id == org_id, ASSESSMENT.c.place != Place.EYES)
+    candidates = set(connection.scalars(failed.union(once, tried, judged)))
+    if runs is None:
+        return sorted(candidates)
+    at_rest = select(ASSESSMENT.c.run_id).where(
+        ASSESSMENT.c.org_id == org_id,
+        or_(ASSESSMENT.c.place.in_([Place.HOPELESS, Place.RECOVERED]), ASSESSMENT.c.lost <= micros(now)),
+    )
+    return sorted(candidates - (set(connection.scalars(at_rest)) - set(runs)))
+
+
+def _judge_and_store(connection: Connection, org_id: str, ids: Iterable[str], siblings: Siblings) -> None:
+    context = org_context(connection, org_id)
+    for chunk in chunks(ids):
+        rows = [_row(story, judge_among(story, siblings)) for story in load(connection, context, chunk)]
+        if rows:
+            upsert(connection, rows)
+
+
+def _row(story: Story, verdict: Verdict) -> dict[str, Any]:
+    place = _place(story, verdict)
+    resumed_at, failed_again = _resumed(story)
+    row = columns(story.run, verdict) | {
+        "place": place,
+        "version": story.version,
+        "resumed_at": resumed_at,
+        "failed_after_resume": failed_again,
+        "attention": None,
+    }
+    if place is Place.HOPELESS and verdict.failed_at is not None:
+        row["due"] = -micros(verdict.failed_at)  # the newest first
+    return row
+
+
+def _place(story: Story, verdict: Verdict) -> Place:
+    if story.run.status in SETTLED:
+        return Place.RECOVERED
+    if verdict.eligibility is Eligibility.UNKNOWN:
+        return Place.UNCLEAR
+    return Place.SAVABLE if verdict.deadline is not None else Place.HOPELESS
+
+
+def _resumed(story: Story) -> tuple[datetime | None, bool | None]:
+    """When the run was last resumed after a failure, and whether it failed again; None while nobody can tell."""
+    resumed_at = deadline.episode_start(story)
+    failures = [entry for entry in story.milestones("FailStep") if resumed_at and entry.at < resumed_at]
+    if resumed_at is None or not failures:
+        return None, None
+    if story.run.status == ERROR:
+        return resumed_at, True
+    last = failures[-1]
+    again = [step for step in story.steps if (step.stage_name, step.name) == (last.stage_name, last.step_name)]
+    newest = max(again, key=lambda step: (step.created_at is not None, step.created_at, step.id), default=None)
+    went_on = story.run.status == "Completed" or (newest is not None and newest.status == "Completed")
+    return resumed_at, False if went_on else None
+
+
+def upsert(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
+    """Write rows of the assessment table; rows of the same runs are replaced in the columns given."""
+    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+    statement = dialect.insert(Assessment)
+    replaced = {name: statement.excluded[name] for name in rows[0] if name not in {"org_id", "run_id"}}
+    connection.execute(statement.on_conflict_do_update(index_elements=["org_id", "run_id"], set_=replaced), list(rows))

@@ -1,0 +1,201 @@
+"""The questions that everybody asks of the mirror, answered as frozen rows. Reads only.
+
+`now` is always the org's time. A row number stands for a run in long lists; it holds until the next full list.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import datetime, timedelta
+from difflib import get_close_matches
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Engine, func, select
+
+from connector.errors import NotFound
+from connector.mirror import tables
+from monitor.assessment import FAR, Place, micros
+from monitor.detail import detail
+from monitor.lines import Moment
+from monitor.lines import lines as lines_of
+from monitor.rows import Overview, RunDetail, RunFilter, RunLine, RunPage
+from monitor.selection import ASSESSMENT, ROWID, RUN, Segment, long_id, segments
+from monitor.settings import MonitorSettings
+from monitor.sql import table_of
+
+ORG = table_of(tables.Org)
+EVERYTHING = RunFilter()
+SORTS: dict[str, tuple[ColumnElement[Any], ...]] = {
+    "left": (),
+    "orchestration": (RUN.c.orchestration, RUN.c.id),
+    "status": (RUN.c.status, RUN.c.id),
+    "name": (RUN.c.name, RUN.c.id),
+    "newest": (RUN.c.created_at.desc(), RUN.c.id),
+}
+
+
+def runs(
+    engine: Engine,
+    now: datetime,
+    filter: RunFilter = EVERYTHING,  # noqa: A002  # the word everybody uses for it
+    *,
+    limit: int | None = None,
+    offset: int = 0,
+    settings: MonitorSettings | None = None,
+) -> RunPage:
+    """The runs that a filter selects, in display order; `total` counts them all. `limit` None: every one."""
+    with engine.connect() as connection:
+        moment = _moment(connection, now, filter.org, settings)
+        total, numbers = 0, list[int]()
+        for segment in segments(now, filter, list(moment.orgs), moment.stale()):
+            count = connection.scalar(segment.select(func.count(), numbered=False)) or 0
+            wanted = None if limit is None else limit - len(numbers)
+            if count and wanted != 0 and offset < total + count:
+                numbers += _numbers(connection, segment, wanted, max(0, offset - total))
+            total += count
+        found = lines_of(connection, moment, numbers)
+        return RunPage(_as_of(moment), total, tuple(found[number] for number in numbers if number in found))
+
+
+def vector(
+    engine: Engine,
+    now: datetime,
+    filter: RunFilter = EVERYTHING,  # noqa: A002
+    sort: str = "left",
+    *,
+    settings: MonitorSettings | None = None,
+) -> array[int]:
+    """The row numbers of the runs that a filter selects, in display order.
+
+    Another `sort` than "left" orders by a key of SORTS within each stretch of the display order, so that runs that can
+    still be saved stay on top.
+    """
+    order = SORTS[sort]
+    with engine.connect() as connection:
+        moment = _moment(connection, now, filter.org, settings)
+        numbers = array("q")
+        for segment in segments(now, filter, list(moment.orgs), moment.stale()):
+            numbers.extend(_numbers(connection, replace(segment, order=order or segment.order), None, 0))
+        return numbers
+
+
+def lines(
+    engine: Engine, now: datetime, row_numbers: Iterable[int], *, settings: MonitorSettings | None = None
+) -> dict[int, RunLine]:
+    """The lines of these runs by row number; numbers of runs that are gone are left out."""
+    with engine.connect() as connection:
+        return lines_of(connection, _moment(connection, now, None, settings), row_numbers)
+
+
+def row_of(engine: Engine, run_id: str) -> int | None:
+    """The row number of a run (15 or 18 characters); None when the mirror has no such run."""
+    with engine.connect() as connection:
+        found: int | None = connection.scalar(select(ROWID).select_from(RUN).where(RUN.c.id == long_id(run_id)))
+        return found
+
+
+def run(
+    engine: Engine, now: datetime, run_id: str, org: str | None = None, *, settings: MonitorSettings | None = None
+) -> RunDetail:
+    """One run in full. Raises NotFound, naming ids that look alike."""
+    with engine.connect() as connection:
+        moment = _moment(connection, now, org, settings)
+        wanted = RUN.c.org_id.in_(moment.orgs), RUN.c.id == long_id(run_id.strip())
+        found = connection.execute(select(RUN.c.org_id, RUN.c.id, ROWID).select_from(RUN).where(*wanted)).first()
+        if found is None:
+            raise _unknown_run(connection, moment, run_id)
+        return detail(connection, moment, *found)
+
+
+def overview(
+    engine: Engine, now: datetime, org: str | None = None, *, settings: MonitorSettings | None = None
+) -> Overview:
+    """The figures on top of every screen, of one org or of all."""
+    with engine.connect() as connection:
+        moment = _moment(connection, now, org, settings)
+        orgs = list(moment.orgs.values())
+        only = orgs[0] if len(orgs) == 1 else None
+        statuses = _by_status(connection, list(moment.orgs))
+        at_risk, soon, first = _risk(connection, moment)
+        failed = select(func.count()).where(ASSESSMENT.c.org_id.in_(moment.orgs), ASSESSMENT.c.place <= Place.HOPELESS)
+        return Overview(
+            org=only.name if only else None,
+            org_label=only.label if only else None,
+            is_sandbox=only.is_sandbox if only else None,
+            time_zone=only.time_zone if only else None,
+            as_of=_as_of(moment),
+            last_problem=next((each.last_problem for each in orgs if each.last_problem), None),
+            api_used=only.api_used if only else None,
+            api_max=only.api_max if only else None,
+            total=sum(statuses.values()),
+            by_status=statuses,
+            failed=connection.scalar(failed) or 0,
+            at_risk=at_risk,
+            within_24h=soon,
+            first_deadline=first,
+        )
+
+
+def _moment(connection: Connection, now: datetime, org: str | None, settings: MonitorSettings | None) -> Moment:
+    known = connection.execute(select(ORG).order_by(ORG.c.name)).all()
+    chosen = [row for row in known if org is None or org in (row.name, row.org_id)]
+    if known and not chosen:
+        names = ", ".join(row.name for row in known)
+        raise NotFound(f"No org named {org!r} is mirrored here (mirrored: {names}).", next_step="Run `reprise sync`.")
+    return Moment(now, settings or MonitorSettings(), {row.org_id: row for row in chosen})
+
+
+def _unknown_run(connection: Connection, moment: Moment, run_id: str) -> NotFound:
+    ends = func.lower(RUN.c.id).contains(run_id.strip().lower(), autoescape=True)
+    near = connection.scalars(
+        select(RUN.c.id).where(RUN.c.org_id.in_(moment.orgs), ends).order_by(RUN.c.id).limit(5)
+    ).all()
+    if not near:
+        known = connection.scalars(select(RUN.c.id).where(RUN.c.org_id.in_(moment.orgs)).order_by(ROWID).limit(5000))
+        near = get_close_matches(run_id, known.all(), n=3, cutoff=0.8)
+    meaning = f"Did you mean {', '.join(near)}?" if near else "No run's id looks like it."
+    return NotFound(
+        f"There is no run {run_id!r} in the mirror.", meaning=meaning, next_step="List them with `reprise runs`."
+    )
+
+
+def _numbers(connection: Connection, segment: Segment, limit: int | None, offset: int) -> list[int]:
+    query = segment.select(ROWID).order_by(*segment.order)
+    if limit is not None:
+        query = query.limit(limit)
+    if offset:
+        query = query.limit(limit if limit is not None else FAR).offset(offset)
+    return list(connection.scalars(query))
+
+
+def _as_of(moment: Moment) -> datetime | None:
+    """How old the oldest data of the answer is; None when an org was never read completely."""
+    times = [org.last_success_at for org in moment.orgs.values()]
+    return min(times) if times and None not in times else None
+
+
+def _by_status(connection: Connection, orgs: list[str]) -> dict[str, int]:
+    counted = select(RUN.c.status, func.count()).where(RUN.c.org_id.in_(orgs)).group_by(RUN.c.status)
+    return dict(connection.execute(counted.order_by(RUN.c.status)).tuples().all())
+
+
+def _risk(connection: Connection, moment: Moment) -> tuple[int, int, datetime | None]:
+    """How many runs can still be lost, how many within a day, and when the first."""
+    day = micros(moment.now + timedelta(days=1))
+    due = ASSESSMENT.c.due
+    total, soon, first = 0, 0, None
+    for segment in segments(moment.now, RunFilter(at_risk=True), list(moment.orgs), moment.stale()):
+        if not segment.judged:
+            total += connection.scalar(segment.select(func.count())) or 0
+            continue
+        earliest = func.min(ASSESSMENT.c.deadline_earliest, type_=tables.Instant())
+        counted: Any = connection.execute(
+            segment.select(
+                func.count(), func.count().filter(due <= day), earliest.filter(due > micros(moment.now)), numbered=False
+            )
+        ).one()
+        total, soon = total + counted[0], soon + counted[1]
+        first = min((each for each in (first, counted[2]) if each), default=None)
+    return total, soon, first

@@ -1,0 +1,111 @@
+"""Should a run that can be resumed be resumed yet? Looks for something that changed since it failed. Pure.
+
+It warns and never forbids: a fix can be data, a permission or Apex code that leaves no trace in what we read.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+
+from monitor.deadline import deadline, episode, episode_start
+from monitor.story import FlowVersionFacts, PersonFacts, Sibling, Story
+from monitor.verdict import RESUME_WINDOW, Readiness, ReasonCode
+
+RECOVERABLE = frozenset({ReasonCode.STEP_FLOW_ERROR, ReasonCode.SCREEN_FLOW_ERROR, ReasonCode.ASSIGNEE_INACTIVE})
+
+_TRANSIENT = re.compile(
+    r"UNABLE_TO_LOCK_ROW|REQUEST_LIMIT_EXCEEDED|QUERY_TIMEOUT|SERVER_UNAVAILABLE|read timed out|CPU time limit"
+    r"|timed? ?out|try again later|unable to obtain exclusive access",
+    re.IGNORECASE,
+)
+_HALF_DONE = re.compile(r"DUPLICATE_VALUE|DUPLICATES_DETECTED|duplicate value found", re.IGNORECASE)
+
+
+def assess(story: Story, reason: ReasonCode) -> tuple[Readiness, str]:
+    """The readiness of a run and the sentence that explains it; UNASSESSED for what cannot be resumed anyway."""
+    until = deadline(story)
+    if reason not in RECOVERABLE or until is None:
+        return Readiness.UNASSESSED, ""
+    failed_at = until.earliest - RESUME_WINDOW
+    change, what = _change(story, reason, failed_at)
+    followed = _siblings(story, change or failed_at)
+    if followed is not None:
+        return followed
+    if change is not None:
+        return Readiness.READY, what
+    error = (story.interview.error if story.interview else None) or ""
+    if _HALF_DONE.search(error) and episode(story) > 1:
+        return Readiness.NEEDS_HUMAN, "The step has run before and part of its work exists already: look at the record."
+    if _TRANSIENT.search(error):
+        return Readiness.READY, "The error is of a passing kind."
+    if episode(story) > 1:
+        return Readiness.LIKELY_TO_FAIL_AGAIN, "It was resumed and failed again, and nothing has changed since."
+    return _unchanged(what)
+
+
+def came_back(story: Story, person: PersonFacts) -> bool:
+    """Whether an assignee who is active now became so after the run's present failure."""
+    since = episode_start(story)
+    until = deadline(story)
+    failed_at = until.earliest - RESUME_WINDOW if until else since
+    changed = person.changed_at
+    return person.state == "active" and changed is not None and failed_at is not None and changed > failed_at
+
+
+def _unchanged(what: str) -> tuple[Readiness, str]:
+    return (Readiness.FIX_UNSEEN, what) if what else (Readiness.UNASSESSED, "Which flow the step calls is not known.")
+
+
+def _change(story: Story, reason: ReasonCode, failed_at: datetime) -> tuple[datetime | None, str]:
+    """When the cause changed after the failure, and a sentence; (None, what has not changed) otherwise."""
+    if reason is ReasonCode.ASSIGNEE_INACTIVE:
+        return _assignee_change(story)
+    for step in story.errored_steps or story.current_steps:
+        name = story.flow_name(step)
+        if name is None:
+            continue
+        versions = [version for version in story.flow_versions if version.api_name == name]
+        changed = _activated_after(failed_at, versions)
+        if changed is not None:
+            return changed, f"Flow {name} has a new active version since the failure."
+        if versions:
+            return None, f"Flow {name} has not changed since the failure."
+    return None, ""
+
+
+def _assignee_change(story: Story) -> tuple[datetime | None, str]:
+    waiting = ""
+    for step in story.errored_steps:
+        for person in story.assignees(step, episode_start(story)):
+            if came_back(story, person):
+                return person.changed_at, f"{person.name or person.id} is active again."
+            if person.state != "active":
+                waiting = f"{person.name or person.id} is still {person.state or 'not known to be active'}."
+    return None, waiting
+
+
+def _activated_after(failed_at: datetime, versions: list[FlowVersionFacts]) -> datetime | None:
+    """When the version that is active now replaced another, if that was after the failure.
+
+    Salesforce keeps no activation time of ordinary flows: the first poll that saw the version stands for it. A version
+    that was active when we first looked is new only if the flow was modified after the failure.
+    """
+    current = next((version for version in versions if version.is_current), None)
+    if current is None:
+        return None
+    modified = current.last_modified_at
+    if len(versions) > 1 and current.first_seen_at > failed_at:
+        return min(current.first_seen_at, modified) if modified and modified > failed_at else current.first_seen_at
+    return modified if modified is not None and modified > failed_at else None
+
+
+def _siblings(story: Story, since: datetime) -> tuple[Readiness, str] | None:
+    """What became of the newest run of the same cause that was resumed after `since`."""
+    told = [sibling for sibling in story.siblings if sibling.resumed_at >= since and sibling.lived is not None]
+    newest: Sibling | None = max(told, key=lambda sibling: (sibling.resumed_at, sibling.run_id), default=None)
+    if newest is None:
+        return None
+    if newest.lived:
+        return Readiness.READY, f"Run {newest.run_id}, which had failed the same way, was resumed and went on."
+    return Readiness.LIKELY_TO_FAIL_AGAIN, f"Run {newest.run_id} was resumed since and failed the same way again."

@@ -1,0 +1,167 @@
+"""Triage: one run's story in, one verdict out. Pure.
+
+Two halves. `judge` says what the org's evidence shows, whatever the time; its verdict can be stored. `at` adds what
+changes without the org: expiry, a deadline that is only roughly known, data too old to answer with, and a resume of ours
+that is on its way. `triage` is both.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from monitor import readiness, rules, signature
+from monitor.deadline import deadline, episode, episode_start, is_older_than_polls
+from monitor.reasons import explain
+from monitor.settings import MonitorSettings
+from monitor.story import ERROR, Story
+from monitor.verdict import (
+    RESUME_WINDOW,
+    Confidence,
+    Deadline,
+    DeadlineProof,
+    Eligibility,
+    Evidence,
+    ReasonCode,
+    Verdict,
+)
+
+NOTHING_TO_RESUME = frozenset(
+    {
+        ReasonCode.OUTSIDE_STEP,
+        ReasonCode.MULESOFT_ACTION,
+        ReasonCode.ASSIGNEE_UNRESOLVED,
+        ReasonCode.APPROVAL_RUN,
+        ReasonCode.INTERVIEW_GONE,
+        ReasonCode.RUN_DELETED,
+        ReasonCode.RESUMED_ELSEWHERE,
+        ReasonCode.NOT_IN_ERROR,
+    }
+)
+"""The reasons under which no resume is possible at any time, hence no deadline."""
+
+
+def triage(story: Story, now: datetime, settings: MonitorSettings | None = None) -> Verdict:
+    """The verdict on a run at `now`, which is the org's time."""
+    open_since = min((attempt.at for attempt in story.attempts if attempt.is_open), default=None)
+    return at(judge(story), now, story.as_of, settings or MonitorSettings(), open_since)
+
+
+def judge(story: Story) -> Verdict:
+    """What the evidence shows, without regard to the time."""
+    finding = rules.find(story)
+    until = deadline(story)
+    ready, note = readiness.assess(story, finding.reason)
+    stage, step = failed_place(story)
+    failures = episode(story)
+    return Verdict(
+        eligibility=explain(finding.reason).eligibility,
+        reason=finding.reason,
+        readiness=ready,
+        readiness_note=note,
+        confidence=finding.confidence,
+        deadline=None if finding.reason in NOTHING_TO_RESUME else until,
+        failed_at=until.earliest - RESUME_WINDOW if until else None,
+        episode=failures,
+        stage=stage,
+        step=step,
+        error=signature.clean(story.interview.error) if story.interview else None,
+        group=cause_group(story, finding.reason) if failures else None,
+        evidence=finding.evidence + _deadline_evidence(story, until),
+    )
+
+
+def at(
+    verdict: Verdict,
+    now: datetime,
+    as_of: datetime | None,
+    settings: MonitorSettings,
+    open_since: datetime | None = None,
+) -> Verdict:
+    """A judged verdict as it stands at `now`, with data of `as_of`; both are the org's time.
+
+    `open_since` is when a resume of ours was begun that nobody knows the end of.
+    """
+    until = verdict.deadline
+    if until is None:
+        return verdict
+    if open_since is not None:
+        fact = Evidence(f"a resume of ours is open since {rules.instant(open_since)}", "our ledger")
+        return _with_reason(replace(verdict, evidence=(fact, *verdict.evidence)), ReasonCode.ATTEMPT_OPEN)
+    fresh = as_of is not None and now - as_of <= settings.data_max_age
+    known_until = now if fresh else as_of
+    if known_until is not None and known_until >= until.latest:
+        return _near_the_end(_with_reason(verdict, ReasonCode.WINDOW_EXPIRED), now - until.latest, settings)
+    if verdict.eligibility is Eligibility.UNKNOWN:
+        return verdict
+    if not fresh:
+        return _with_reason(verdict, ReasonCode.STALE_DATA)
+    if now >= until.earliest:
+        return _with_reason(verdict, ReasonCode.FAIL_TIME_UNKNOWN)
+    return _near_the_end(verdict, until.earliest - now, settings)
+
+
+def failed_place(story: Story) -> tuple[str | None, str | None]:
+    """The API names of the stage and step where the run failed, or where it stands."""
+    stage = story.current_stage
+    stage_name = story.run.current_stage or (stage.name if stage else None)
+    step = next(
+        (step for status in (ERROR, "InProgress") for step in story.current_steps if step.status == status), None
+    )
+    if step is None and not story.steps and (logged := story.milestones("FailStep", since=episode_start(story))):
+        return logged[-1].stage_name, logged[-1].step_name
+    return stage_name, step.name if step else None
+
+
+def cause_group(story: Story, reason: ReasonCode) -> str:
+    """The id of the group that the run's newest failure belongs to; without an error text the reason stands for it.
+
+    A run that was resumed keeps its group: its place is then read off the log, where the failure remains.
+    """
+    stage, step = failed_place(story)
+    if story.run.status != ERROR:
+        logged = story.milestones("FailStep")
+        stage, step = (logged[-1].stage_name, logged[-1].step_name) if logged else (stage, None)
+    called = story.call_of(stage, step)
+    error = story.interview.error if story.interview else None
+    what = signature.normalise(error) if error else reason
+    return signature.group_id(
+        story.run.org_id, story.run.orchestration, stage, step, called.action_name if called else None, what
+    )
+
+
+def _with_reason(verdict: Verdict, reason: ReasonCode) -> Verdict:
+    return replace(verdict, reason=reason, eligibility=explain(reason).eligibility)
+
+
+def _near_the_end(verdict: Verdict, distance: timedelta, settings: MonitorSettings) -> Verdict:
+    """Close to the deadline, on either side, nothing is proven: the documents do not say how 14 days are counted."""
+    if distance >= settings.safety_margin or verdict.confidence is not Confidence.PROVEN:
+        return verdict
+    return replace(verdict, confidence=Confidence.INFERRED, evidence=(*verdict.evidence, _BY_THE_HOUR))
+
+
+def _deadline_evidence(story: Story, until: Deadline | None) -> tuple[Evidence, ...]:
+    if until is None:
+        return ()
+    failed = until.earliest - RESUME_WINDOW
+    exactly = "" if until.earliest == until.latest else "not before "
+    facts = [Evidence(f"failed {exactly}{rules.instant(failed)}", _PROOF_SOURCES[until.proof])]
+    if is_older_than_polls(failed, story):
+        facts.append(Evidence("a later poll still saw the run in progress", "our polls", contradicts=True))
+    if (number := episode(story)) > 1:
+        facts.append(Evidence(f"this is failure number {number} of the run", f"{rules.LOG}.Kind"))
+    return tuple(facts)
+
+
+_PROOF_SOURCES = {
+    DeadlineProof.FAIL_RUN_MILESTONE: f"{rules.LOG}: Fail Run",
+    DeadlineProof.FAIL_STEP_MILESTONE: f"{rules.LOG}: Fail Step or Fail Stage",
+    DeadlineProof.STEP_OR_STAGE_ROW: f"{rules.STAGE} and {rules.STEP}: creation of the newest row",
+    DeadlineProof.POLL_BRACKET: "our polls",
+}
+_BY_THE_HOUR = Evidence(
+    "whether 14 days are counted by the hour or by the day is not documented",
+    'Salesforce Help, "Orchestration Run"',
+    contradicts=True,
+)
