@@ -18,9 +18,10 @@ from connector.errors import NotFound
 from connector.mirror import tables
 from monitor.assessment import FAR, Place, micros
 from monitor.detail import detail
+from monitor.groups import groups as groups_of
 from monitor.lines import Moment
 from monitor.lines import lines as lines_of
-from monitor.rows import Overview, RunDetail, RunFilter, RunLine, RunPage
+from monitor.rows import CauseGroup, Overview, RunDetail, RunFilter, RunLine, RunPage
 from monitor.selection import ASSESSMENT, ROWID, RUN, Segment, long_id, segments
 from monitor.settings import MonitorSettings
 from monitor.sql import table_of
@@ -107,6 +108,18 @@ def run(
         if found is None:
             raise _unknown_run(connection, moment, run_id)
         return detail(connection, moment, *found)
+
+
+def groups(
+    engine: Engine,
+    now: datetime,
+    filter: RunFilter = EVERYTHING,  # noqa: A002
+    *,
+    settings: MonitorSettings | None = None,
+) -> tuple[CauseGroup, ...]:
+    """The selected failed runs by cause, soonest deadline first."""
+    with engine.connect() as connection:
+        return groups_of(connection, _moment(connection, now, filter.org, settings), filter)
 
 
 def overview(
