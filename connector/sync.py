@@ -210,7 +210,7 @@ class _Pass:
     def _cover(self, connection: Connection, replies: Mapping[str, Subreply], waited: float) -> None:
         """Apply what the org says about its own completeness, before any row: a row may show that a delete was undone."""
         shown = self.client.reply_time or self.client.now()
-        asked_at = shown - timedelta(seconds=waited) - ROUNDING
+        asked_at = self.started_at = shown - timedelta(seconds=waited) - ROUNDING
         for sweep in self.sweeps:
             covered = coverage(sweep.cursor, replies, asked_at, self.settings.lookback)
             sweep.begin(covered.until)

@@ -1,0 +1,64 @@
+"""How often to poll: as often as allowed, ever more slowly as the day's share of the API allowance is used up. Pure.
+
+The org counts calls over a rolling 24 hours and tells in every reply how many everybody used (Sforce-Limit-Info). Our share
+is a budget of our own; what others use beyond it slows us down only when the org as a whole runs out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from connector.settings import SyncSettings
+
+DAY = timedelta(days=1)
+EASY = 0.5  # of our share; below it we poll as often as the settings allow
+RESERVE = 0.9  # of the org's allowance; above it we poll as seldom as the settings allow
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """Where the day stands: our own calls in the last 24 hours, everybody's, and what the org allows."""
+
+    ours: int
+    used: int
+    allowed: int
+
+    def share_used(self, settings: SyncSettings) -> float:
+        """Our calls as a part of our share; 1.0 means that it is used up."""
+        return self.ours / max(settings.api_share * self.allowed, 1)
+
+
+def next_interval(
+    settings: SyncSettings, budget: Budget | None, *, calls_per_poll: float = 1.0, verifying: bool = False
+) -> timedelta:
+    """The time to wait until the next poll. `budget` is None before the org has told anything.
+
+    Grows from the floor to the ceiling while the second half of our share is used. A resume that waits for its proof keeps the
+    floor, unless the org as a whole is nearly out of calls.
+    """
+    if budget is None:
+        return settings.poll_floor
+    if budget.used >= RESERVE * budget.allowed:
+        return settings.poll_ceiling
+    if verifying:
+        return settings.poll_floor
+    tightness = (budget.share_used(settings) - EASY) / (1 - EASY)
+    stretched = settings.poll_floor + (settings.poll_ceiling - settings.poll_floor) * min(max(tightness, 0.0), 1.0)
+    # Polling at the floor all day must fit into the share at all.
+    affordable = DAY * calls_per_poll / max(settings.api_share * budget.allowed, 1)
+    return min(max(stretched, affordable), settings.poll_ceiling)
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """Calls in the next 24 hours at one pace, ours and as a part of what the org allows."""
+
+    calls: int
+    share: float
+
+
+def forecast(interval: timedelta, calls_per_poll: float, allowed: int) -> Forecast:
+    """What polling on at this pace will cost."""
+    calls = round(DAY / interval * calls_per_poll)
+    return Forecast(calls, calls / max(allowed, 1))

@@ -1,0 +1,104 @@
+"""The two sides of a sync, side by side: a simulated org, a client and a mirror, and whether they hold the same rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Engine, select
+
+from connector.mapping import fields_of
+from connector.mirror.engine import open_mirror
+from connector.mirror.tables import MIRRORED, Mirrored
+from connector.mirror.upsert import sql_table
+from connector.org.client import OrgClient
+from connector.report import SyncReport
+from connector.settings import AccessTokenLogin, ClientCredentialsLogin, OrgSettings, SyncSettings
+from connector.sync import sync
+from fixtures.org import serve
+from fixtures.org.running import RunningOrg
+
+
+def client_for(org: RunningOrg, **settings: Any) -> OrgClient:
+    """A client that signs in by client credentials."""
+    login = ClientCredentialsLogin(client_id=org.client_id, client_secret=org.client_secret)
+    return OrgClient(OrgSettings(**{"instance_url": org.url, "login": login} | settings))
+
+
+def token_client(org: RunningOrg, user: str = "run.manager") -> OrgClient:
+    """A client with the pasted token of run.manager, viewer or no.logs."""
+    return OrgClient(OrgSettings(instance_url=org.url, login=AccessTokenLogin(access_token=org.open_session(user))))
+
+
+@dataclass
+class Peers:
+    """An org, a client of it, and its mirror."""
+
+    org: RunningOrg
+    client: OrgClient
+    engine: Engine
+    settings: SyncSettings
+
+    def sync(self, **options: Any) -> SyncReport:
+        """One pass."""
+        return sync(self.client, self.engine, self.settings, **options)
+
+    def advance(self, **by: float) -> None:
+        """Let the org's time pass."""
+        self.org.world.advance(timedelta(**by))
+
+
+@contextmanager
+def peers(url: str, scenario: str = "empty", **options: Any) -> Iterator[Peers]:
+    """An org served over HTTP and an empty mirror at `url`."""
+    with serve(scenario, **options) as org:
+        engine = open_mirror(url)
+        client = client_for(org)
+        try:
+            yield Peers(org, client, engine, SyncSettings())
+        finally:
+            client.close()
+            engine.dispose()
+
+
+def sqlite_url(folder: Path) -> str:
+    """The URL of a mirror in this folder."""
+    return f"sqlite:///{folder / 'mirror.sqlite3'}"
+
+
+def in_org(org: RunningOrg, table: type[Mirrored]) -> dict[str, dict[str, Any]]:
+    """The org's own rows of one object as the mirror would name them, read past HTTP and past our mapping."""
+    wanted = fields_of(table)
+    rows = org.world.store.rows(table.salesforce_object)
+    return {row["Id"]: {column: row[name] for name, column in wanted.items()} for row in rows}
+
+
+def in_mirror(engine: Engine, table: type[Mirrored]) -> dict[str, Mapping[str, Any]]:
+    """The mirror's rows of one object, without what the mirror adds."""
+    columns = [sql_table(table).c[name] for name in fields_of(table).values()]
+    with engine.connect() as connection:
+        return {row["id"]: dict(row) for row in connection.execute(select(*columns)).mappings()}
+
+
+def differences(org: RunningOrg, engine: Engine) -> list[str]:
+    """Every row that is not the same on both sides. A purged row counts as deleted."""
+    found = []
+    for table in MIRRORED:
+        here, there = in_mirror(engine, table), in_org(org, table)
+        found += [f"{table.__name__} {key}: only in the org" for key in there.keys() - here.keys()]
+        found += [
+            f"{table.__name__} {key}: only in the mirror"
+            for key in here.keys() - there.keys()
+            if not here[key]["is_deleted"]
+        ]
+        found += [
+            f"{table.__name__} {key}: {name} is {here[key][name]!r}, in the org {value!r}"
+            for key in there.keys() & here.keys()
+            for name, value in there[key].items()
+            if here[key][name] != value
+        ]
+    return found
