@@ -40,7 +40,9 @@ class JwtLogin(Frozen):
     client_id: str
     username: str
     key_file: Path
-    audience: str = Field("https://login.salesforce.com", description="https://test.salesforce.com for a sandbox.")
+    audience: str = Field(
+        default="https://login.salesforce.com", description="https://test.salesforce.com for a sandbox."
+    )
 
 
 Login = Annotated[AccessTokenLogin | ClientCredentialsLogin | JwtLogin, Field(discriminator="kind")]
@@ -49,28 +51,33 @@ Login = Annotated[AccessTokenLogin | ClientCredentialsLogin | JwtLogin, Field(di
 class OrgSettings(Frozen):
     """One Salesforce org and how to reach it."""
 
-    name: str = Field("default", description="The name used with --org and shown on every screen.")
+    name: str = Field(default="default", description="The name used with --org and shown on every screen.")
     instance_url: str = Field(description="https://<MyDomain>.my.salesforce.com; http only for loopback addresses.")
     login: Login
-    ca_file: Path | None = Field(None, description="PEM file of a private certificate authority.")
-    api_version: str | None = Field(None, description="Pin such as '67.0'; default: the newest the org offers.")
-    timeout: timedelta = Field(timedelta(seconds=30), description="Longest silence of the org that one request bears.")
+    ca_file: Path | None = Field(default=None, description="PEM file of a private certificate authority.")
+    api_version: str | None = Field(default=None, description="Pin such as '67.0'; default: the newest the org offers.")
+    timeout: timedelta = Field(
+        default=timedelta(seconds=30), description="Longest silence of the org that one request bears."
+    )
 
 
 class SyncSettings(Frozen):
     """How often to poll and how much of the org's API allowance a day's polling may use."""
 
-    poll_floor: timedelta = Field(timedelta(seconds=60), description="Never poll more often than this.")
-    poll_ceiling: timedelta = Field(timedelta(minutes=15), description="Never poll less often than this.")
-    api_share: float = Field(0.2, gt=0, le=1, description="Share of the org's daily API calls that polling may use.")
+    poll_floor: timedelta = Field(default=timedelta(seconds=60), description="Never poll more often than this.")
+    poll_ceiling: timedelta = Field(default=timedelta(minutes=15), description="Never poll less often than this.")
+    api_share: float = Field(
+        default=0.2, gt=0, le=1, description="Share of the org's daily API calls that polling may use."
+    )
     lookback: timedelta = Field(
-        timedelta(minutes=15),
+        default=timedelta(minutes=15),
         description="Re-read margin for objects whose latestDateCovered the org does not tell.",
     )
     describe_every: timedelta = Field(
-        timedelta(days=1), description="How often to ask which objects and fields can be seen; it costs no extra call."
+        default=timedelta(days=1),
+        description="How often to ask which objects and fields can be seen; it costs no extra call.",
     )
     evidence_every: timedelta = Field(
-        timedelta(minutes=5),
+        default=timedelta(minutes=5),
         description="How often to look again at what failed runs depend on: flows, people, interviews.",
     )

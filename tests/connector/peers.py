@@ -9,6 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from pydantic import SecretStr
 from sqlalchemy import Engine, select
 
 from connector.mapping import fields_of
@@ -23,15 +24,17 @@ from fixtures.org import serve
 from fixtures.org.running import RunningOrg
 
 
-def client_for(org: RunningOrg, **settings: Any) -> OrgClient:
-    """A client that signs in by client credentials."""
-    login = ClientCredentialsLogin(client_id=org.client_id, client_secret=org.client_secret)
-    return OrgClient(OrgSettings(**{"instance_url": org.url, "login": login} | settings))
+def client_for(org: RunningOrg, **changes: Any) -> OrgClient:
+    """A client that signs in by client credentials; `changes` to its settings."""
+    login = ClientCredentialsLogin(client_id=org.client_id, client_secret=SecretStr(org.client_secret))
+    return OrgClient(OrgSettings(instance_url=org.url, login=login).model_copy(update=changes))
 
 
 def token_client(org: RunningOrg, user: str = "run.manager") -> OrgClient:
     """A client with the pasted token of run.manager, viewer or no.logs."""
-    return OrgClient(OrgSettings(instance_url=org.url, login=AccessTokenLogin(access_token=org.open_session(user))))
+    return OrgClient(
+        OrgSettings(instance_url=org.url, login=AccessTokenLogin(access_token=SecretStr(org.open_session(user))))
+    )
 
 
 @dataclass
