@@ -79,7 +79,7 @@ class ResumeAttempt(SQLModel, table=True):
     episode: int
     eligibility: str  # what the verdict promised when the call was made
     reason_code: str
-    baseline: dict[str, Any] | None = Field(default=None, sa_type=JSON)  # None: nothing was sent
+    baseline: dict[str, Any] | None = Field(default=None, sa_type=JSON(none_as_null=True))  # None: nothing was sent
     intended_at: datetime = Field(sa_type=Instant)
     answered_at: datetime | None = Field(default=None, sa_type=Instant, nullable=True)
     accepted: bool | None = None  # None: the reply was lost, or has not come yet

@@ -1,0 +1,143 @@
+"""Who must be told what now: every failed run's tier against what was already told, and the outbox rows for the rest.
+
+Notices and outbox rows commit in one transaction, so nothing is told twice or forgotten whatever crashes in between.
+Nothing here says "resolved": a run that is no longer seen in Error gets no further message, and blindness gets none either.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, Engine, insert, select
+from sqlalchemy.exc import IntegrityError
+from sqlmodel import col
+
+from connector.mirror.engine import org_now, orgs, writing
+from connector.mirror.tables import Org
+from monitor.assessment import Assessment
+from monitor.channels import Channel, Message
+from monitor.channels.console import ConsoleChannel
+from monitor.channels.webhook import WebhookChannel
+from monitor.failed import FailedRun, failed_runs
+from monitor.ledger import AlertMessage, AlertNotice
+from monitor.messages import SUMMARY, Told, group_message, summary_message
+from monitor.outbox import DeliveryReport, deliver, enqueue
+from monitor.plans import new_id
+from monitor.settings import AlertSettings, MonitorSettings
+from monitor.story import ERROR
+from monitor.tiers import Sight, Tier, notice_due, present_tier
+
+__all__ = ["DeliveryReport", "Evaluation", "channels_of", "deliver", "evaluate"]
+
+
+def channels_of(settings: AlertSettings, write: Callable[[str], object]) -> tuple[Channel, ...]:
+    """The channels that the settings ask for; `write` is where the console's messages go."""
+    channels: list[Channel] = [ConsoleChannel(write)] if settings.console else []
+    if settings.webhook_url is not None:
+        channels.append(WebhookChannel(settings.webhook_url, settings.webhook_secret, settings.webhook_timeout))
+    return tuple(channels)
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """What one look decided: how many runs in Error were judged, and the messages that went into the outbox."""
+
+    failed: int
+    messages: tuple[Message, ...]
+
+
+def evaluate(
+    engine: Engine, now: datetime, settings: MonitorSettings, channels: Sequence[str], org: str | None = None
+) -> Evaluation:
+    """Look at the runs in Error of the org of that name, or of all, and put what is due into the outbox of these channels.
+
+    `now` is our clock; each org's own is worked out from it. An org that was never read to the end is left alone.
+    """
+    found = [
+        _evaluate_org(engine, each, each.last_success_at, now, settings, channels)
+        for each in orgs(engine)
+        if each.last_success_at is not None and org in (None, each.name)
+    ]
+    messages = tuple(message for evaluation in found for message in evaluation.messages)
+    return Evaluation(sum(evaluation.failed for evaluation in found), messages)
+
+
+def _evaluate_org(
+    engine: Engine, org: Org, as_of: datetime, now: datetime, settings: MonitorSettings, channels: Sequence[str]
+) -> Evaluation:
+    sight = Sight(org_now(org, now), as_of, settings.data_max_age)
+    failing = failed_runs(engine, org.org_id, sight.now, sight.as_of, settings).values()
+    try:
+        with writing(engine) as connection:
+            due = _due(failing, _already_told(connection, org.org_id), sight)
+            said = _say(org, due, sight, first=not _was_introduced(connection, org.org_id))
+            enqueue(connection, org.org_id, [message for message, _ in said], channels, now)
+            _remember(connection, org.org_id, said, now)
+    except IntegrityError:
+        # Another process evaluated at the same moment and its messages stand; what it left is due at the next look.
+        return Evaluation(len(failing), ())
+    return Evaluation(len(failing), tuple(message for message, _ in said))
+
+
+def _due(failing: Collection[FailedRun], told: Mapping[tuple[str, int], set[Tier]], sight: Sight) -> list[Told]:
+    """The runs of which something must be told now."""
+    due = []
+    for run in failing:
+        verdict = run.verdict
+        present = present_tier(verdict.eligibility, verdict.reason, verdict.deadline, sight)
+        notice = notice_due(present, told.get((run.id, verdict.episode), set()))
+        if notice is not None:
+            due.append(Told(run, notice))
+    return due
+
+
+def _say(org: Org, due: Sequence[Told], sight: Sight, *, first: bool) -> list[tuple[Message, Sequence[Told]]]:
+    """Few messages about many runs: one for each cause and tier, or a single summary when the org is new to us."""
+    if first:
+        return [(summary_message(new_id(), org, due, sight), due)]
+    causes: defaultdict[tuple[str, Tier], list[Told]] = defaultdict(list)
+    for one in due:
+        verdict = one.run.verdict
+        causes[verdict.group or f"{one.run.orchestration} {verdict.reason}", one.notice.tier].append(one)
+    return [(group_message(new_id(), org, told, sight), told) for told in causes.values()]
+
+
+def _already_told(connection: Connection, org_id: str) -> dict[tuple[str, int], set[Tier]]:
+    """What was told of each failure episode of the runs that are in Error now."""
+    failing = select(col(Assessment.run_id)).where(col(Assessment.org_id) == org_id, col(Assessment.status) == ERROR)
+    query = select(col(AlertNotice.run_id), col(AlertNotice.episode), col(AlertNotice.tier)).where(
+        col(AlertNotice.org_id) == org_id, col(AlertNotice.run_id).in_(failing)
+    )
+    told: defaultdict[tuple[str, int], set[Tier]] = defaultdict(set)
+    for run, episode, tier in connection.execute(query):
+        told[run, episode].add(Tier(tier))
+    return told
+
+
+def _was_introduced(connection: Connection, org_id: str) -> bool:
+    introduced = select(col(AlertMessage.id)).where(
+        col(AlertMessage.org_id) == org_id, col(AlertMessage.kind) == SUMMARY
+    )
+    return connection.scalar(introduced.limit(1)) is not None
+
+
+def _remember(
+    connection: Connection, org_id: str, said: Sequence[tuple[Message, Sequence[Told]]], now: datetime
+) -> None:
+    rows = [
+        AlertNotice(
+            org_id=org_id,
+            run_id=one.run.id,
+            episode=one.run.verdict.episode,
+            tier=one.notice.tier.value,
+            message_id=message.id,
+            noticed_at=now,
+        ).model_dump()
+        for message, told in said
+        for one in told
+    ]
+    if rows:
+        connection.execute(insert(AlertNotice), rows)

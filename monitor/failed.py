@@ -1,0 +1,73 @@
+"""The runs in Error, each with its verdict as it stands at a moment: what plans, preflights and alerts decide by."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, Engine, and_, select
+from sqlmodel import col
+
+from connector.mirror.tables import Run
+from monitor.assessment import Assessment, verdict_of
+from monitor.settings import MonitorSettings
+from monitor.sql import chunks
+from monitor.story import ERROR
+from monitor.triage import at
+from monitor.verdict import Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class FailedRun:
+    """A run in Error and what is known about it."""
+
+    id: str
+    name: str | None
+    orchestration: str | None
+    verdict: Verdict
+
+    @property
+    def first_loss(self) -> datetime | None:
+        """The earliest moment at which it may be lost."""
+        return self.verdict.deadline.earliest if self.verdict.deadline else None
+
+
+def failed_runs(
+    engine: Engine,
+    org_id: str,
+    now: datetime,
+    as_of: datetime | None,
+    settings: MonitorSettings,
+    runs: Sequence[str] | None = None,
+) -> dict[str, FailedRun]:
+    """The org's runs in Error by Id, or those of `runs` that are; judged at `now` by data of `as_of` (both org time)."""
+    with engine.connect() as connection:
+        if runs is None:
+            return _read(connection, org_id, now, as_of, settings, None)
+        found: dict[str, FailedRun] = {}
+        for chunk in chunks(runs):
+            found |= _read(connection, org_id, now, as_of, settings, chunk)
+        return found
+
+
+def _read(
+    connection: Connection,
+    org_id: str,
+    now: datetime,
+    as_of: datetime | None,
+    settings: MonitorSettings,
+    runs: Sequence[str] | None,
+) -> dict[str, FailedRun]:
+    same = and_(col(Run.org_id) == col(Assessment.org_id), col(Run.id) == col(Assessment.run_id))
+    query = (
+        select(Assessment, col(Run.name), col(Run.orchestration))
+        .join(Run, same)
+        .where(col(Assessment.org_id) == org_id, col(Assessment.status) == ERROR)
+    )
+    if runs is not None:
+        query = query.where(col(Assessment.run_id).in_(runs))
+    return {
+        row.run_id: FailedRun(row.run_id, row.name, row.orchestration, at(verdict_of(row), now, as_of, settings))
+        for row in connection.execute(query)
+    }

@@ -1,0 +1,204 @@
+"""The service behind `reprise watch`: one cycle after another on APScheduler, until it is told to stop.
+
+A cycle is sync, assess, evaluate, deliver, verify. A part that fails is reported and the others go on: above all, alerts
+are evaluated when the org cannot be read, because deadlines do not wait for the network.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import TypeVar
+
+from apscheduler.executors.pool import ThreadPoolExecutor
+from apscheduler.schedulers.background import BackgroundScheduler
+from sqlalchemy import Engine, func, select
+from sqlmodel import col
+
+from connector.mirror.engine import find_org, org_now
+from connector.mirror.tables import SyncPass
+from connector.org.client import OrgClient
+from connector.pace import Budget, next_interval
+from connector.report import SyncReport
+from connector.settings import SyncSettings
+from connector.sync import sync
+from monitor.alerts import DeliveryReport, Evaluation, deliver, evaluate
+from monitor.assess import assess
+from monitor.channels import Channel
+from monitor.proof import VerifyReport, verify_open
+from monitor.settings import AlertSettings, MonitorSettings, ResumeSettings
+
+T = TypeVar("T")
+_DAY = timedelta(days=1)
+_JOB = "cycle"
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """A part of a cycle that failed, and how."""
+
+    during: str
+    error: Exception
+
+
+@dataclass(frozen=True, slots=True)
+class CycleReport:
+    """What one cycle did. A part that failed has no report of its own, and a problem instead."""
+
+    started_at: datetime
+    sync: SyncReport | None = None
+    evaluation: Evaluation | None = None
+    delivery: DeliveryReport | None = None
+    verification: VerifyReport | None = None
+    problems: tuple[Problem, ...] = ()
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What people should know although the part itself went through."""
+        return (self.sync.warnings if self.sync else ()) + (self.delivery.problems if self.delivery else ())
+
+
+@dataclass(slots=True)
+class Watcher:
+    """Everything that a cycle needs. `clock` is ours, aware UTC."""
+
+    client: OrgClient
+    engine: Engine
+    channels: Sequence[Channel]
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+    sync_settings: SyncSettings = field(default_factory=lambda: SyncSettings())
+    monitor: MonitorSettings = field(default_factory=lambda: MonitorSettings())
+    resume: ResumeSettings = field(default_factory=lambda: ResumeSettings())
+    alerts: AlertSettings = field(default_factory=lambda: AlertSettings())
+    _judged_all: bool = False
+
+    def cycle(self) -> CycleReport:
+        """One cycle. Never raises for what goes wrong on the way: that is in the report."""
+        problems: list[Problem] = []
+
+        def attempt(during: str, work: Callable[[], T]) -> T | None:
+            try:
+                return work()
+            except Exception as error:  # noqa: BLE001 - one bad part must not keep the others from warning people
+                problems.append(Problem(during, error))
+                return None
+
+        started_at = self.clock()
+        synced = attempt("sync", lambda: sync(self.client, self.engine, self.sync_settings))
+        if synced is not None:
+            attempt("assess", lambda: self._assess(synced))
+        evaluation = attempt("evaluate", self._evaluate)
+        delivery = attempt("deliver", lambda: deliver(self.engine, self.channels, self.clock(), self.alerts))
+        verification = attempt("verify", self._verify) if synced is not None else None
+        return CycleReport(started_at, synced, evaluation, delivery, verification, tuple(problems))
+
+    def interval(self, report: CycleReport) -> timedelta:
+        """How long to wait after this cycle, as the org's API budget allows."""
+        synced = report.sync
+        if synced is None or synced.api_used is None or synced.api_max is None:
+            return self.sync_settings.poll_floor
+        since = self.clock() - _DAY
+        ours = _calls_since(self.engine, self.client.identity.org_id, since)
+        budget = Budget(ours, synced.api_used, synced.api_max)
+        verifying = report.verification is not None and report.verification.still_open > 0
+        return next_interval(self.sync_settings, budget, calls_per_poll=synced.api_calls, verifying=verifying)
+
+    def _assess(self, synced: SyncReport) -> int:
+        """The first cycle judges every failed run: what changed while nobody watched is not known."""
+        org = find_org(self.engine, self.client.identity.org_id)
+        runs = synced.changed_runs if self._judged_all else None
+        judged = assess(self.engine, org_now(org, self.clock()), runs=runs, org_id=org.org_id)
+        self._judged_all = True
+        return judged
+
+    def _evaluate(self) -> Evaluation:
+        names = [channel.name for channel in self.channels]
+        return evaluate(self.engine, self.clock(), self.monitor, names, self.client.settings.name)
+
+    def _verify(self) -> VerifyReport:
+        return verify_open(
+            self.engine, self.client, settings=self.resume, clock=self.clock, sync_settings=self.sync_settings
+        )
+
+
+def _calls_since(engine: Engine, org_id: str, since: datetime) -> int:
+    """API calls that our passes over this org have used."""
+    spent = select(func.coalesce(func.sum(SyncPass.api_calls), 0)).where(
+        col(SyncPass.org_id) == org_id, col(SyncPass.started_at) >= since
+    )
+    with engine.connect() as connection:
+        return connection.scalars(spent).one()
+
+
+def watch(
+    watcher: Watcher,
+    *,
+    once: bool,
+    say: Callable[[CycleReport], object],
+    stop: threading.Event | None = None,
+) -> CycleReport | None:
+    """Run one cycle (`once`), or one after another until SIGTERM, SIGINT or `stop`; the newest report, if there is one.
+
+    `say` gets each report as it comes. The cycle that runs when the signal comes is finished first; a second signal ends
+    it at once. Cycles never overlap: the next is planned when one has ended.
+    """
+    if once:
+        report = watcher.cycle()
+        say(report)
+        return report
+    return _Service(watcher, say, stop or threading.Event()).run()
+
+
+class _Service:
+    """The endless watch."""
+
+    def __init__(self, watcher: Watcher, say: Callable[[CycleReport], object], stop: threading.Event) -> None:
+        self.watcher, self.say, self.stop = watcher, say, stop
+        self.newest: CycleReport | None = None
+        self.scheduler = BackgroundScheduler(timezone=UTC, executors={"default": ThreadPoolExecutor(1)})
+
+    def run(self) -> CycleReport | None:
+        with _stopped_by_signals(self.stop):
+            self._plan(timedelta())
+            self.scheduler.start()
+            self.stop.wait()
+            self.scheduler.shutdown(wait=True)
+        return self.newest
+
+    def _plan(self, wait: timedelta) -> None:
+        # No misfire time: a cycle that comes late, say after the machine slept, is still wanted.
+        self.scheduler.add_job(self._cycle, "date", run_date=datetime.now(UTC) + wait, misfire_grace_time=None)
+
+    def _cycle(self) -> None:
+        wait = self.watcher.sync_settings.poll_floor
+        try:
+            self.newest = self.watcher.cycle()
+            self.say(self.newest)
+            wait = self.watcher.interval(self.newest)
+        finally:
+            if not self.stop.is_set():
+                self._plan(wait)
+
+
+@contextmanager
+def _stopped_by_signals(stop: threading.Event) -> Iterator[None]:
+    """While inside, SIGTERM and SIGINT set `stop`; a second one interrupts. Only the main thread can have handlers."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def handle(number: int, frame: object) -> None:  # noqa: ARG001 - the shape that signal wants
+        if stop.is_set():
+            raise KeyboardInterrupt
+        stop.set()
+
+    before = {each: signal.signal(each, handle) for each in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
