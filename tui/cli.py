@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -12,8 +13,8 @@ from typing import Annotated
 import typer
 
 from tui import diagnostics, output
-from tui.asked import Asked, remember
-from tui.commands import config, db
+from tui.asked import Asked, Command, remember
+from tui.commands import config, dashboard, db, demo, explain, groups, resume, runs, show, sync, watch
 from tui.diagnostics import ExitCode
 
 app = typer.Typer(
@@ -33,6 +34,18 @@ def _print_version(asked: bool) -> None:
         raise typer.Exit
 
 
+for command in (
+    dashboard.dashboard,
+    sync.sync,
+    runs.runs,
+    show.show,
+    groups.groups,
+    explain.explain,
+    resume.resume,
+    watch.watch,
+    demo.demo,
+):
+    app.command(cls=Command)(command)
 app.add_typer(config.app, name="config")
 app.add_typer(db.app, name="db")
 
@@ -60,6 +73,8 @@ def reprise(
     """Without a command: the dashboard on a terminal, this help elsewhere."""
     if context.invoked_subcommand:
         return None
+    if sys.stdin.isatty() and sys.stdout.isatty() and not Asked.of(context).json:
+        return dashboard.dashboard(context)
     diagnostics.verbatim(context.get_help() + "\n")
     return ExitCode.USAGE
 

@@ -111,6 +111,12 @@ def say(sentence: str, tone: Tone = Tone.PLAIN) -> None:
     sys.stderr.flush()
 
 
+def talk(paragraphs: str) -> None:
+    """Text of several lines that came from elsewhere, such as an alert."""
+    for part in paragraphs.splitlines():
+        say(part)
+
+
 def warn(sentence: str) -> None:
     """Something that did not stop the command and should be known."""
     say(sentence, Tone.WARNING)

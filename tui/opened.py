@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
     from connector.org.client import OrgClient
+    from connector.report import ProgressCallback, SyncReport
     from tui.settings import Settings
 
 
@@ -29,6 +30,11 @@ def settings_of(context: typer.Context) -> Settings:
     for warning in settings.warnings:
         diagnostics.warn(warning)
     return settings
+
+
+def org_read(context: typer.Context, settings: Settings) -> str | None:
+    """The org whose runs are meant; None means every org of the mirror."""
+    return Asked.of(context).org or settings.chosen_org
 
 
 @contextmanager
@@ -62,7 +68,11 @@ def org_client(settings: Settings, name: str | None) -> Iterator[OrgClient]:
     """A client of the org called `name`, or of the default one."""
     from connector.org.client import OrgClient
 
-    yield OrgClient(settings.org(name))
+    client = OrgClient(settings.org(name))
+    try:
+        yield client
+    finally:
+        client.close()
 
 
 def answered(as_of: datetime | None, now: datetime, settings: Settings, *, matched: int, wanted: str) -> ExitCode:
@@ -89,3 +99,20 @@ def answered(as_of: datetime | None, now: datetime, settings: Settings, *, match
             NothingMatched(f"No {wanted} matches.", next_step="`reprise runs --limit 0` shows every run there is.")
         )
     return ExitCode.OK
+
+
+def sync_and_judge(
+    client: OrgClient,
+    engine: Engine,
+    settings: Settings,
+    *,
+    full: bool = False,
+    progress: ProgressCallback | None = None,
+) -> SyncReport:
+    """One pass from the org into the mirror, and new verdicts for what it changed. Raises what `connector.sync` raises."""
+    from connector.sync import sync
+    from monitor.assess import assess
+
+    report = sync(client, engine, settings.sync, full=full, progress=progress)
+    assess(engine, client.now(), runs=report.changed_runs, org_id=client.identity.org_id)
+    return report

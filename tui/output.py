@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterable, Mapping
 from typing import TextIO
 
-from tui.format import ASCII_STAND_INS, Line, Span, Tone, visible, wrap
+from tui.format import ASCII_STAND_INS, Line, Span, Tone, visible
 
 SCHEMA_VERSION = 1
 """Of every JSON document. Names are only ever added; a changed meaning raises the number."""
@@ -72,10 +72,9 @@ def lines(shown: Iterable[Line]) -> None:
     _write("".join(styled(line, sys.stdout) + "\n" for line in shown))
 
 
-def text(paragraph: str, *, indent: int = 0) -> None:
-    """Print a paragraph, wrapped."""
-    blanks = " " * indent
-    lines((Span(blanks + part),) for part in wrap(visible(paragraph), width() - indent))
+def talk(paragraphs: str) -> None:
+    """Print text of several lines that came from elsewhere, such as an alert."""
+    lines((Span(part),) for part in paragraphs.splitlines())
 
 
 def verbatim(block: str) -> None:
@@ -87,10 +86,14 @@ def verbatim(block: str) -> None:
 _UNSAFE = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
 
 
-def document(content: Mapping[str, object]) -> None:
+def document(content: Mapping[str, object], *, on_one_line: bool = False) -> None:
     """Print one JSON document; instants are ISO 8601 UTC already, everything else is JSON's own."""
     unicode_is_safe = (sys.stdout.encoding or "utf-8").lower().replace("-", "") == "utf8"
-    whole = json.dumps({"schema_version": SCHEMA_VERSION, **content}, ensure_ascii=not unicode_is_safe, indent=2)
+    whole = json.dumps(
+        {"schema_version": SCHEMA_VERSION, **content},
+        ensure_ascii=not unicode_is_safe,
+        indent=None if on_one_line else 2,
+    )
     _write(_UNSAFE.sub(_escape, whole) + "\n")
 
 

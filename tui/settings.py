@@ -20,7 +20,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import platformdirs
@@ -36,9 +36,11 @@ from connector.settings import (
     OrgSettings,
     SyncSettings,
 )
-from monitor.settings import MonitorSettings
+from monitor.settings import AlertSettings, MonitorSettings, ResumeSettings
 from tui.format import plain
 from tui.sources import PREFIX, Setting, Sources, nearest
+
+F = TypeVar("F", bound=Frozen)
 
 FILE_NAME = "reprise.toml"
 DEFAULT_ORG = "default"
@@ -48,7 +50,9 @@ class TopKeys(Frozen):
     """What stands above the tables of the file."""
 
     database: str = Field("", description="SQLAlchemy URL of the mirror; empty: a SQLite file in your state folder.")
-    org: str = Field("", description="The org meant where --org is not given; empty: the only one there is.")
+    org: str = Field(
+        "", description="The org meant where --org is not given; empty: the only one, or all when reading."
+    )
 
 
 class OrgKeys(Frozen):
@@ -68,13 +72,20 @@ class OrgKeys(Frozen):
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Everything configured. `shown` is what `config show` prints: every value with its origin, secrets hidden."""
+    """Everything configured. `shown` is what `config show` prints: every value with its origin, secrets hidden.
+
+    `default_org` is the org that a command signs in to without --org; `chosen_org` is the same where somebody chose it,
+    and None where reading means every org of the mirror.
+    """
 
     database: str
     orgs: Mapping[str, OrgSettings]
     default_org: str
+    chosen_org: str | None
     sync: SyncSettings
     monitor: MonitorSettings
+    resume: ResumeSettings
+    alerts: AlertSettings
     file: Path | None
     shown: tuple[Setting, ...]
     warnings: tuple[str, ...]
@@ -91,7 +102,7 @@ class Settings:
                 "REPRISE_CLIENT_SECRET; or try `reprise demo`, which needs neither.",
             )
         raise ConfigError(
-            f"No org is called {plain(wanted)!r}{nearest(wanted, dict(self.orgs))}.",
+            f"No org is called {plain(wanted)!r}{nearest(wanted, self.orgs) or '.'}",
             next_step=f"Configured: {', '.join(self.orgs)}. Pick one with --org, REPRISE_ORG or `org = …` in {FILE_NAME}.",
         )
 
@@ -139,39 +150,45 @@ def _read_file(file: Path) -> dict[str, Any]:
         raise ConfigError(f"{file} cannot be read: {error}.") from error
 
 
-_SECTIONS: dict[str, type[Frozen]] = {"sync": SyncSettings, "monitor": MonitorSettings}
+_TABLES = ("sync", "monitor", "resume", "alerts", "orgs")
 
 
 def _assemble(sources: Sources, tables: dict[str, Any]) -> Settings | None:
     """All sections as one value, or None with the problems in `sources`."""
-    top = {key: value for key, value in tables.items() if key not in {*_SECTIONS, "orgs"}}
+    top = {key: value for key, value in tables.items() if key not in _TABLES}
     for name in [key for key, value in top.items() if isinstance(value, dict)]:
-        sources.problems.append(f"[{plain(name)}] ({sources.file}): unknown table{nearest(name, [*_SECTIONS, 'orgs'])}")
+        sources.problems.append(f"[{plain(name)}] ({sources.file}): unknown table{nearest(name, _TABLES)}")
         del top[name]
     keys = sources.section("", TopKeys, top, _variables(""))
-    sections = {
-        name: sources.section(f"{name}.", model, _table(sources, tables, name), _variables(f"{name}_"))
-        for name, model in _SECTIONS.items()
-    }
+    sync = _section(sources, tables, "sync", SyncSettings)
+    monitor = _section(sources, tables, "monitor", MonitorSettings)
+    resume = _section(sources, tables, "resume", ResumeSettings)
+    alerts = _section(sources, tables, "alerts", AlertSettings)
     if keys is None:
         return None
-    default_org = keys.org or _only(_table(sources, tables, "orgs")) or DEFAULT_ORG
-    orgs = _orgs(sources, _table(sources, tables, "orgs"), default_org)
     if "database" in top and urlsplit(keys.database).password:
         sources.problems.append(f"database ({sources.file}): it holds a password; set REPRISE_DATABASE instead")
-    sync, monitor = sections["sync"], sections["monitor"]
-    if not isinstance(sync, SyncSettings) or not isinstance(monitor, MonitorSettings):
+    default_org = keys.org or _only(_table(sources, tables, "orgs")) or DEFAULT_ORG
+    orgs = _orgs(sources, _table(sources, tables, "orgs"), default_org)
+    if not (sync and monitor and resume and alerts):
         return None
     return Settings(
         database=keys.database or default_database(),
         orgs=orgs,
         default_org=default_org,
+        chosen_org=keys.org or None,
         sync=sync,
         monitor=monitor,
+        resume=resume,
+        alerts=alerts,
         file=sources.file,
         shown=tuple(_for_eyes(setting) for setting in sources.shown),
         warnings=tuple(_misspelt_variables(sources)),
     )
+
+
+def _section(sources: Sources, tables: Mapping[str, Any], name: str, model: type[F]) -> F | None:
+    return sources.section(f"{name}.", model, _table(sources, tables, name), _variables(f"{name}_"))
 
 
 def default_database() -> str:
@@ -260,7 +277,9 @@ def _url_problem(url: str) -> str | None:
 
 
 def _variables(section: str) -> Callable[[str], tuple[str, ...]]:
-    return lambda name: (f"{PREFIX}{section.upper()}{name.upper()}",)
+    """The environment's names for the fields of a section; the switch that lets us write has a short one too."""
+    short = {"resume_allow_writes": (f"{PREFIX}ALLOW_WRITES",)}
+    return lambda name: (f"{PREFIX}{section.upper()}{name.upper()}", *short.get(section + name, ()))
 
 
 def _org_variables(org: str, *, is_default: bool) -> Callable[[str], tuple[str, ...]]:
@@ -278,5 +297,7 @@ def _misspelt_variables(sources: Sources) -> list[str]:
     given = [name.removeprefix(PREFIX) for name in sources.environment if name.startswith(PREFIX)]
     close = {name: get_close_matches(name, known, n=1, cutoff=0.75) for name in given if name not in known}
     return [
-        f"{PREFIX}{plain(name)} is not a setting; did you mean {PREFIX}{near[0]}?" for name, near in close.items() if near
+        f"{PREFIX}{plain(name)} is not a setting; did you mean {PREFIX}{near[0]}?"
+        for name, near in close.items()
+        if near
     ]

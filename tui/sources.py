@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from difflib import get_close_matches
@@ -27,10 +27,10 @@ class Setting:
     origin: str
 
 
-def nearest(word: str, known: Mapping[str, object] | set[str] | list[str]) -> str:
+def nearest(word: str, known: Iterable[str]) -> str:
     """`; did you mean …?` or nothing."""
     near = get_close_matches(word, list(known), n=1, cutoff=0.6)
-    return f"; did you mean {near[0]!r}?" if near else ""
+    return f"; did you mean {str(near[0])!r}?" if near else ""
 
 
 @dataclass

@@ -1,0 +1,61 @@
+"""`reprise groups`: failed runs by cause."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import typer
+
+from tui import output
+from tui.asked import Asked
+from tui.diagnostics import ExitCode
+from tui.format import Line, Span, Tone, fit, pad, plain, time_left, time_left_tone
+from tui.opened import answered, mirror, org_read, org_time, settings_of
+
+if TYPE_CHECKING:
+    from monitor.rows import CauseGroup
+
+
+def groups(context: typer.Context) -> ExitCode:
+    """List failed runs by cause, earliest deadline first."""
+    from monitor import read
+    from monitor.rows import RunFilter
+
+    asked = Asked.of(context)
+    settings = settings_of(context)
+    org = org_read(context, settings)
+    with mirror(settings) as engine:
+        now = org_time(engine, org)
+        found = read.groups(engine, now, RunFilter(org=org), settings=settings.monitor)
+        as_of = read.overview(engine, now, org).as_of
+    if asked.json:
+        from monitor import documents
+
+        output.document(documents.groups(found, as_of))
+    else:
+        output.lines(group_lines(found, now, output.width()))
+    return answered(as_of, now, settings, matched=len(found), wanted="failed run")
+
+
+def group_lines(found: Sequence[CauseGroup], now: datetime, width: int) -> Iterator[Line]:
+    """Three lines a group: the figures, where and why, and what is known of the cause since."""
+    if found:
+        yield (Span(f"{'RUNS':>5} {'  SOONEST':<11} {'CAN RESUME':<11} ORCHESTRATION › STAGE › STEP", Tone.STRONG),)
+    for group in found:
+        seconds = int((group.first_deadline - now).total_seconds()) if group.first_deadline else None
+        left = time_left(seconds)
+        figures = f"{group.count:>5} "
+        place = " › ".join(plain(part) for part in (group.orchestration, group.stage, group.step) if part)
+        new = f" · {group.new_last_day} new in the last day" if group.new_last_day else ""
+        yield (
+            Span(figures),
+            Span(pad(left if left[0] in "! " else f"  {left}", 11), time_left_tone(seconds)),
+            Span(f" {f'{group.resumable} of {group.count}':<11} "),
+            Span(fit(place, width - 30), Tone.STRONG),
+        )
+        yield (Span(f"      {fit(plain(group.cause), width - 6)}"),)
+        note = f"{group.readiness.replace('_', ' ').lower()}: {plain(group.readiness_note)}".removesuffix(": ")
+        yield (Span(fit(f"      {note}{new}", width), Tone.MUTED),)
+        yield (Span(f"      reprise resume --group {group.id}", Tone.MUTED),)

@@ -1,0 +1,170 @@
+"""`reprise resume`: preview, and on request act."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tui import diagnostics, output
+from tui.asked import Asked
+from tui.commands.selection import AtRisk, Group, Orchestration, Status, Within, run_filter
+from tui.diagnostics import ExitCode
+from tui.opened import mirror, org_client, org_read, org_time, settings_of
+from tui.plan_page import batch_lines, plan_lines
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+    from connector.org.client import OrgClient
+    from monitor.plans import Plan
+    from monitor.resume import Batch
+    from monitor.rows import RunFilter
+    from tui.settings import Settings
+
+
+def resume(
+    context: typer.Context,
+    run: Annotated[list[str] | None, typer.Argument(metavar="[RUN]...", help="Ids of runs.")] = None,
+    status: Status = None,
+    at_risk: AtRisk = False,
+    within: Within = None,
+    orchestration: Orchestration = None,
+    group: Group = None,
+    plan: Annotated[
+        Path | None,
+        typer.Option("--plan", metavar="FILE", help="Act on the plan that a dry run with --json printed."),
+    ] = None,
+    execute: Annotated[bool, typer.Option("--execute", help="Really send it. Without: only show the plan.")] = False,
+    reason: Annotated[
+        str | None, typer.Option("--reason", metavar="TEXT", help="Why; kept in the ledger. Needed to execute.")
+    ] = None,
+) -> ExitCode:
+    """Preview the resume of failed runs; with --execute, do it.
+
+    Without --execute nothing is written, neither to Salesforce nor to the ledger. With it, each run is followed until it
+    is proven to have moved. Writing must be allowed: REPRISE_ALLOW_WRITES=1.
+    """
+    from connector.errors import UsageError
+
+    asked = Asked.of(context)
+    filters = (status, at_risk, within, orchestration, group)
+    if not (run or plan or any(filters)):
+        raise UsageError("Say which runs.", next_step="Give ids, --group ID, or a filter such as --at-risk.")
+    if plan and (run or any(filters)):
+        raise UsageError("A plan has its runs already.", next_step="Give --plan FILE without ids and filters.")
+    if execute and not (reason and reason.strip()):
+        raise UsageError("Executing needs a reason; the ledger keeps it.", next_step="Add --reason TEXT.")
+    settings = settings_of(context)
+    chosen = run_filter(
+        org=org_read(context, settings),
+        status=status,
+        at_risk=at_risk,
+        within=within,
+        orchestration=orchestration,
+        group=group,
+        ids=run or (),
+    )
+    with mirror(settings) as engine:
+        made = _read_plan(plan) if plan else _make_plan(engine, settings, chosen)
+        now = org_time(engine, made.org)
+        if execute:
+            return _execute(engine, settings, made, reason or "", as_json=asked.json)
+    return _preview(made, now, as_json=asked.json)
+
+
+def _make_plan(engine: Engine, settings: Settings, chosen: RunFilter) -> Plan:
+    from monitor import resume
+
+    return resume.plan(engine, org_time(engine, chosen.org), chosen, settings.resume, settings.monitor)
+
+
+def _read_plan(file: Path) -> Plan:
+    import orjson
+
+    from connector.errors import UsageError
+    from monitor.plans import Plan
+
+    try:
+        document = orjson.loads(file.read_bytes())
+    except OSError as error:
+        raise UsageError(f"{file} cannot be read: {error.strerror}.") from error
+    except orjson.JSONDecodeError as error:
+        raise UsageError(f"{file} is not JSON: {error}.") from error
+    if not isinstance(document, dict):
+        raise UsageError(f"{file} is not a plan.")
+    return Plan.from_json(document)
+
+
+def _preview(made: Plan, now: datetime, *, as_json: bool) -> ExitCode:
+    from monitor import resume
+
+    if as_json:
+        output.document(resume.dry_run(made).to_json())
+    else:
+        output.lines(plan_lines(made, now, output.width()))
+    if not made.included:
+        diagnostics.say("None of them can be resumed now.")
+        return ExitCode.NOTHING_MATCHED
+    diagnostics.say("Nothing was sent. Add --execute --reason TEXT to the same command to send it.")
+    return ExitCode.OK
+
+
+def _execute(engine: Engine, settings: Settings, made: Plan, reason: str, *, as_json: bool) -> ExitCode:
+    with org_client(settings, made.org) as client:
+        try:
+            batch = execute_plan(made, client, engine, settings, reason)
+        finally:
+            diagnostics.progress("")
+    for problem in batch.problems:
+        diagnostics.warn(problem)
+    if as_json:
+        output.document(batch.to_json())
+    else:
+        output.lines(batch_lines(batch, output.width()))
+    return batch_exit_code(batch)
+
+
+def execute_plan(made: Plan, client: OrgClient, engine: Engine, settings: Settings, reason: str) -> Batch:
+    """Send a plan and follow it on the progress line. Raises what `monitor.resume.execute` raises."""
+    from monitor import resume
+
+    return resume.execute(
+        made,
+        client=client,
+        engine=engine,
+        settings=settings.resume,
+        reason=reason,
+        actor=actor(),
+        clock=lambda: datetime.now(UTC),
+        sleep=time.sleep,
+        progress=lambda step: diagnostics.progress(f"{step.doing} … {step.done} of {step.total} runs"),
+        monitor=settings.monitor,
+        sync_settings=settings.sync,
+    )
+
+
+def actor() -> str:
+    """Who is at the keyboard, for the ledger."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"user {os.getuid()}"
+
+
+def batch_exit_code(batch: Batch) -> ExitCode:
+    """How a batch ended: everything proven, a part, none, or only proof still missing."""
+    outcomes = [str(attempt.outcome) for attempt in batch.attempts]
+    verified, waiting = outcomes.count("VERIFIED"), outcomes.count("UNVERIFIED")
+    if not outcomes:
+        return ExitCode.NOTHING_MATCHED
+    if verified == len(outcomes):
+        return ExitCode.OK
+    if verified + waiting == len(outcomes):
+        return ExitCode.UNVERIFIED
+    return ExitCode.PARTIAL if verified or waiting else ExitCode.ALL_FAILED

@@ -1,0 +1,97 @@
+"""`reprise runs`: the runs, soonest deadline first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tui import output
+from tui.asked import Asked
+from tui.commands.selection import AtRisk, Group, Orchestration, Status, Within, run_filter
+from tui.diagnostics import ExitCode
+from tui.format import Column, Line, Span, Tone, count, fit, plain, state, table
+from tui.opened import answered, mirror, org_read, org_time, settings_of
+
+if TYPE_CHECKING:
+    from monitor.rows import RunLine, RunPage
+
+ONE_LINE_WIDTH = 120
+"""From this width on the reason stands beside its run; below, it has a line of its own, so that ids stay whole."""
+
+
+def runs(
+    context: typer.Context,
+    status: Status = None,
+    at_risk: AtRisk = False,
+    within: Within = None,
+    orchestration: Orchestration = None,
+    group: Group = None,
+    limit: Annotated[int, typer.Option("--limit", metavar="N", min=0, help="At most N runs; 0 for all.")] = 20,
+) -> ExitCode:
+    """List runs with verdict and time left, soonest deadline first."""
+    from monitor import read
+
+    asked = Asked.of(context)
+    settings = settings_of(context)
+    org = org_read(context, settings)
+    chosen = run_filter(
+        org=org, status=status, at_risk=at_risk, within=within, orchestration=orchestration, group=group
+    )
+    with mirror(settings) as engine:
+        now = org_time(engine, org)
+        page = read.runs(engine, now, chosen, limit=limit or None, settings=settings.monitor)
+    if asked.json:
+        from monitor import documents
+
+        output.document(documents.runs(page))
+    elif page.total:
+        output.lines(run_table(page.runs, now, output.width()))
+        output.lines(_foot(page))
+    return answered(page.as_of, now, settings, matched=page.total, wanted="run")
+
+
+def run_table(runs: Sequence[RunLine], now: datetime, width: int) -> list[Line]:
+    """Runs as aligned lines; where there is no room for a column of reasons each run has its reason underneath."""
+    from tui.widgets.cells import can_be_resumed, definition, left, place, why
+
+    columns = [
+        Column(""),
+        Column("  LEFT"),
+        Column("OK?"),
+        Column("ORCHESTRATION", share=2, minimum=13),
+        Column("STAGE › STEP", share=3, minimum=12),
+        Column("ID"),
+    ]
+    rows = [
+        [
+            Span(state(run.status).symbol, state(run.status).tone),
+            left(run, now),
+            Span(can_be_resumed(run)),
+            Span(plain(definition(run))),
+            Span(plain(place(run))),
+            Span(run.id, Tone.MUTED),
+        ]
+        for run in runs
+    ]
+    if len({run.org for run in runs}) > 1:
+        columns.insert(3, Column("ORG"))
+        for row, run in zip(rows, runs, strict=True):
+            row.insert(3, Span(plain(run.org)))
+    reasons = [plain(why(run)) for run in runs]
+    if width >= ONE_LINE_WIDTH:
+        columns.insert(-1, Column("WHY", share=4, minimum=20))
+        for row, reason in zip(rows, reasons, strict=True):
+            row.insert(-1, Span(reason))
+        return table(columns, rows, width)
+    heading, *lines = table(columns, rows, width)
+    below = [(Span("  "), Span(fit(reason, width - 2), Tone.MUTED)) for reason in reasons]
+    return [heading, *(line for pair in zip(lines, below, strict=True) for line in pair)]
+
+
+def _foot(page: RunPage) -> list[Line]:
+    if page.total <= len(page.runs):
+        return [(Span(count(page.total, "run") + ".", Tone.MUTED),)]
+    return [(Span(f"{len(page.runs)} of {page.total:,} runs, --limit 0 for all.", Tone.MUTED),)]

@@ -1,0 +1,225 @@
+"""`reprise show`: one run in full, as a tree of what it did and a timeline of what happened."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime, tzinfo
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tui import output
+from tui.asked import Asked
+from tui.diagnostics import ExitCode
+from tui.format import (
+    Line,
+    Span,
+    Tone,
+    count,
+    in_words,
+    instant,
+    plain,
+    stamp,
+    state,
+    time_left,
+    time_left_tone,
+    wrap,
+    zone,
+)
+from tui.opened import answered, mirror, org_read, org_time, settings_of
+
+if TYPE_CHECKING:
+    from monitor.rows import Milestone, RunDetail, StepLine, WorkItemLine
+
+
+def show(
+    context: typer.Context, run: Annotated[str, typer.Argument(metavar="RUN", help="Its id, 15 or 18 characters.")]
+) -> ExitCode:
+    """Show one run: what happened, what can be done, until when."""
+    from monitor import read
+
+    asked = Asked.of(context)
+    settings = settings_of(context)
+    org = org_read(context, settings)
+    with mirror(settings) as engine:
+        now = org_time(engine, org)
+        detail = read.run(engine, now, run, org, settings=settings.monitor)
+        as_of = read.overview(engine, now, detail.line.org).as_of
+    if asked.json:
+        from monitor import documents
+
+        output.document(documents.run(detail, as_of))
+    else:
+        output.lines(page(detail, now, output.width()))
+    return answered(as_of, now, settings, matched=1, wanted="run")
+
+
+def page(detail: RunDetail, now: datetime, width: int) -> Iterator[Line]:
+    """Everything about one run, top down: can it be saved, where it broke, what happened, what to do."""
+    where = zone(detail.time_zone)
+    yield from _head(detail, now, where, width)
+    yield from _section("Stages, steps and work items", _tree(detail, now))
+    yield from _section(f"Milestones ({detail.time_zone or 'UTC'})", _timeline(detail, now, where))
+    yield from _section("Evidence", _evidence(detail, width))
+    yield from _section("A resume would", _blast_radius(detail, width))
+    yield from _section("Next", _next(detail))
+
+
+def _section(title: str, body: Iterator[Line]) -> Iterator[Line]:
+    lines = list(body)
+    if lines:
+        yield ()
+        yield (Span(title, Tone.STRONG),)
+        yield from lines
+
+
+def _head(detail: RunDetail, now: datetime, where: tzinfo, width: int) -> Iterator[Line]:
+    from tui.widgets.cells import can_be_resumed, definition, is_failed
+
+    run = detail.line
+    here = state(run.status)
+    record = f" · record {plain(run.record)}" if run.record else ""
+    yield (Span(f"{here.symbol} {here.word}", here.tone), Span(f"  {plain(definition(run))}", Tone.STRONG))
+    yield (Span(f"  {plain(run.name or '')} · {run.id}{record} · org {plain(run.org)}".replace("   · ", "  ")),)
+    if run.attention:
+        yield from _labelled("attention", (Span(plain(run.attention), Tone.WARNING),), width)
+    if not is_failed(run):
+        return
+    yield from _labelled("error", (Span(plain(run.error or "Salesforce gave no error text.")),), width)
+    yield from _labelled("deadline", _deadline(detail, now, where), width)
+    answer = f"{can_be_resumed(run)} ({run.reason_code}, {run.confidence.lower()})"
+    yield from _labelled("resumable", (Span(answer, Tone.STRONG),), width)
+    note = f": {plain(detail.readiness_note)}" if detail.readiness_note else ""
+    yield from _labelled("readiness", (Span(run.readiness.replace("_", " ").lower() + note),), width)
+    if detail.same_cause:
+        yield from _labelled(
+            "group", (Span(f"{run.group}: {count(detail.same_cause, 'other run')} failed alike"),), width
+        )
+    if run.attempts:
+        yield from _labelled("attempts", (Span(f"{run.attempts} by Reprise so far"),), width)
+
+
+def _deadline(detail: RunDetail, now: datetime, where: tzinfo) -> Line:
+    earliest, latest = detail.line.deadline_earliest, detail.line.deadline_latest
+    if earliest is None:
+        return (Span("unknown: nothing says when the run failed", Tone.UNKNOWN),)
+    seconds = int((earliest - now).total_seconds())
+    until = f" until {instant(earliest, where)}"
+    if latest and latest != earliest:
+        until += f", at the latest {instant(latest, where)}"
+    return (Span(time_left(seconds).strip(), time_left_tone(seconds)), Span(until))
+
+
+def _labelled(label: str, body: Line, width: int) -> Iterator[Line]:
+    """A label with its text beside it; text of one span is wrapped under itself."""
+    margin = 13
+    first = Span(f"  {label:<{margin - 2}}", Tone.MUTED)
+    if len(body) > 1:
+        yield (first, *body)
+        return
+    for i, part in enumerate(wrap(body[0].text, width - margin)):
+        yield (first if i == 0 else Span(" " * margin), Span(part, body[0].tone))
+
+
+def _tree(detail: RunDetail, now: datetime) -> Iterator[Line]:
+    for i, stage in enumerate(detail.stages):
+        last_stage = i == len(detail.stages) - 1
+        took = _took(stage.started_at, stage.ended_at, now)
+        yield _node("", stage.status, stage.label or stage.name, took, last=last_stage)
+        for j, step in enumerate(stage.steps):
+            last_step = j == len(stage.steps) - 1
+            trunk = "  " if last_stage else "│ "
+            yield _node(trunk, step.status, step.label or step.name, _step_facts(step, now), last=last_step)
+            for k, item in enumerate(step.work_items):
+                twig = trunk + ("  " if last_step else "│ ")
+                yield _node(twig, item.status, "work item", _assignee(item), last=k == len(step.work_items) - 1)
+
+
+def _node(trunk: str, status: str, name: str | None, facts: str, *, last: bool) -> Line:
+    here = state(status)
+    branch = f"  {trunk}{'└' if last else '├'} "
+    return (
+        Span(branch, Tone.MUTED),
+        Span(here.symbol, here.tone),
+        Span(f" {plain(name or '(no name)')}  "),
+        Span(" · ".join(part for part in (here.word, facts) if part), Tone.MUTED),
+    )
+
+
+def _step_facts(step: StepLine, now: datetime) -> str:
+    kind = plain(step.step_type or "").removesuffix("Step").lower()
+    flow = f"flow {plain(step.called_flow)}" if step.called_flow else ""
+    return " · ".join(part for part in (kind, flow, _took(step.started_at, step.ended_at, now)) if part)
+
+
+def _assignee(item: WorkItemLine) -> str:
+    condition = f" ({item.assignee_state})" if item.assignee_state in {"inactive", "frozen"} else ""
+    return plain(item.assignee or "nobody") + condition
+
+
+def _took(started_at: datetime | None, ended_at: datetime | None, now: datetime) -> str:
+    return in_words((ended_at or now) - started_at) if started_at else ""
+
+
+_MILESTONE_TONES = {"Fail": Tone.BAD, "Resume": Tone.GOOD}
+
+
+def _timeline(detail: RunDetail, now: datetime, where: tzinfo) -> Iterator[Line]:
+    """The milestones with the present and the deadline in their places among them."""
+    entries: list[tuple[datetime | None, Line]] = [(each.at, _milestone(each)) for each in detail.milestones]
+    earliest = detail.line.deadline_earliest
+    entries.append((now, (Span("» now", Tone.STRONG),)))
+    if earliest:
+        seconds = int((earliest - now).total_seconds())
+        left = "" if seconds <= 0 else f" ({time_left(seconds).strip()} left)"
+        entries.append((earliest, (Span(f"! last moment to resume{left}", time_left_tone(seconds)),)))
+    for at, line in sorted(entries, key=lambda entry: (entry[0] is not None, entry[0] or now)):
+        yield (Span(f"  {stamp(at, where)}  ", Tone.MUTED), *line)
+
+
+def _milestone(entry: Milestone) -> Line:
+    tone = next((tone for start, tone in _MILESTONE_TONES.items() if entry.kind.startswith(start)), Tone.PLAIN)
+    actor = f" by {plain(entry.actor)}" if entry.actor else ""
+    return (Span(plain(entry.text) + actor, tone),)
+
+
+def _evidence(detail: RunDetail, width: int) -> Iterator[Line]:
+    for fact in detail.evidence:
+        mark = Span("  ? against: ", Tone.WARNING) if fact.contradicts else Span("  · ", Tone.MUTED)
+        yield from _hanging(mark, f"{plain(fact.fact)} ({plain(fact.source)})", width)
+
+
+def _blast_radius(detail: RunDetail, width: int) -> Iterator[Line]:
+    if detail.line.eligibility == "NOT_RESUMABLE":
+        return
+    effects = detail.blast_radius
+    for verb, names in (
+        ("run again: ", effects.steps_again),
+        ("process the stored outputs of: ", effects.outputs_processed),
+        ("give a new work item to: ", effects.people),
+        ("meet other runs on the same record: ", effects.other_runs),
+    ):
+        if names:
+            yield from _hanging(Span(f"  {verb}", Tone.MUTED), plain(", ".join(names)), width)
+
+
+def _hanging(mark: Span, text: str, width: int) -> Iterator[Line]:
+    parts = wrap(text, width - max(4, len(mark.text)))
+    for i, part in enumerate(parts):
+        yield (mark if i == 0 else Span(" " * len(mark.text)), Span(part))
+
+
+def _next(detail: RunDetail) -> Iterator[Line]:
+    from tui.widgets.cells import is_failed
+
+    run = detail.line
+    commands: Sequence[str] = ()
+    if is_failed(run) and run.eligibility == "NOT_RESUMABLE":
+        commands = (f"reprise explain {run.reason_code}",)
+    elif is_failed(run):
+        commands = (f"reprise resume {run.id}", f"reprise explain {run.reason_code}")
+        if detail.same_cause and run.group:
+            commands = (*commands, f"reprise resume --group {run.group}")
+    yield from ((Span(f"  {command}"),) for command in commands)
+    if detail.url:
+        yield (Span(f"  {plain(detail.url)}", Tone.MUTED),)

@@ -1,0 +1,82 @@
+"""`reprise sync`: one pass from the org into the mirror."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tui import diagnostics, output
+from tui.asked import Asked
+from tui.diagnostics import ExitCode
+from tui.format import Column, Line, Span, Tone, count, in_words, table
+from tui.opened import mirror, org_client, settings_of, sync_and_judge
+
+if TYPE_CHECKING:
+    from connector.report import Progress, SyncReport
+
+_TONES = {"COMPLETE": Tone.GOOD, "PARTIAL": Tone.WARNING, "FAILED": Tone.BAD}
+
+
+def sync(
+    context: typer.Context,
+    full: Annotated[bool, typer.Option("--full", help="Read everything again, not only what changed.")] = False,
+) -> ExitCode:
+    """Bring the mirror up to date with the org, in one pass.
+
+    Afterwards the failed runs are judged anew.
+    """
+    asked = Asked.of(context)
+    settings = settings_of(context)
+    with org_client(settings, asked.org) as client, mirror(settings, create=True) as engine:
+        try:
+            report = sync_and_judge(client, engine, settings, full=full, progress=show_progress)
+        finally:
+            diagnostics.progress("")
+    if asked.json:
+        output.document(report.to_json())
+    else:
+        output.lines(report_lines(report, output.width()))
+    for warning in report.warnings:
+        diagnostics.warn(warning)
+    return {"COMPLETE": ExitCode.OK, "PARTIAL": ExitCode.PARTIAL}.get(report.outcome, ExitCode.FAILURE)
+
+
+def show_progress(progress: Progress) -> None:
+    """Rows, calls, rate and time left of a pass, on the progress line."""
+    left = progress.seconds_left
+    still = f" · {in_words(timedelta(seconds=left))} left" if left else ""
+    diagnostics.progress(
+        f"{progress.rows:,} of {max(progress.rows, progress.total):,} rows · {count(progress.api_calls, 'API call')} · "
+        f"{progress.rate:,.0f} rows/s{still}"
+    )
+
+
+def report_lines(report: SyncReport, width: int) -> Iterator[Line]:
+    """What the pass did, object by object."""
+    columns = (
+        Column("OBJECT", share=1, minimum=12),
+        Column("READ", right=True),
+        Column("WRITTEN", right=True),
+        Column("SAME", right=True),
+        Column("DELETED", right=True),
+        Column("BAD", right=True),
+        Column("LAG", right=True),
+    )
+    rows = []
+    for each in report.objects:
+        figures = (each.read, each.upserted, each.unchanged, each.deleted, each.quarantined)
+        lag = "—" if each.lag_seconds is None else in_words(timedelta(seconds=each.lag_seconds))
+        rows.append(
+            [Span(each.object.removeprefix("FlowOrchestration")), *(Span(f"{n:,}") for n in figures), Span(lag)]
+        )
+    yield from table(columns, rows, min(width, 80))
+    total = sum(each.read for each in report.objects)
+    calls = count(report.api_calls, "API call")
+    used = f" ({report.api_used:,} of {report.api_max:,} used today)" if report.api_used and report.api_max else ""
+    yield (
+        Span(report.outcome.lower(), _TONES[report.outcome]),
+        Span(f": {count(total, 'row')} in {report.seconds:.1f} s, {calls}{used}"),
+    )

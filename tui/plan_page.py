@@ -1,0 +1,140 @@
+"""A resume plan and what became of it, as lines for people. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from tui.format import Column, Line, Span, Tone, count, fit, plain, table, time_left, time_left_tone, wrap
+
+if TYPE_CHECKING:
+    from monitor.plans import Excluded, Plan, PlannedRun
+    from monitor.resume import Attempt, Batch
+
+LISTED = 20
+"""Runs that are listed one by one; more are counted by cause, and stand in the JSON document one by one."""
+
+_NAMED = 5
+
+
+def plan_lines(plan: Plan, now: datetime, width: int) -> Iterator[Line]:
+    """What would be sent, what it would do, and what is left out and why."""
+    verb = count(len(plan.included), "run") + f" of org {plain(plan.org)} would be resumed"
+    yield (Span(verb, Tone.STRONG), Span(f", {len(plan.excluded)} left out. Plan {plan.id[:8]}."))
+    if plan.included:
+        yield from _by_cause(plan.included, now, width)
+        yield from _runs(plan.included, now, width)
+        yield from _effects(plan.included, width)
+    if plan.included and not plan.proven_here:
+        yield ()
+        sentence = (
+            "No resume was proven in this org yet: Salesforce documents it only in its own screens. Try one run first."
+        )
+        yield from ((Span(part, Tone.WARNING),) for part in wrap(sentence, width))
+    if plan.excluded:
+        yield from _left_out(plan.excluded, width)
+
+
+def _by_cause(included: Sequence[PlannedRun], now: datetime, width: int) -> Iterator[Line]:
+    from monitor.reasons import explain
+
+    groups: dict[tuple[str | None, str | None, str | None], list[PlannedRun]] = defaultdict(list)
+    for run in included:
+        groups[run.orchestration, run.stage, run.step].append(run)
+    yield ()
+    for (orchestration, stage, step), runs in groups.items():
+        place = " › ".join(plain(part) for part in (orchestration, stage, step) if part)
+        yield (Span(f"{len(runs):>5} × ", Tone.STRONG), Span(fit(place, width - 8)))
+        first = runs[0]
+        cause = plain(first.error or explain(first.reason_code).sentence)
+        yield (Span(f"        {fit(cause, width - 8)}"),)
+        seconds = _seconds_left(runs, now)
+        note = f": {plain(first.readiness_note)}" if first.readiness_note else ""
+        ready = f"        {first.readiness.replace('_', ' ').lower()}{note}"
+        yield from ((Span(" " * 8 + part, Tone.MUTED),) for part in wrap(ready, width - 8))
+        yield (
+            Span("        first deadline in ", Tone.MUTED),
+            Span(time_left(seconds).strip(), time_left_tone(seconds)),
+        )
+
+
+def _seconds_left(runs: Sequence[PlannedRun], now: datetime) -> int | None:
+    deadlines = [run.deadline_earliest for run in runs if run.deadline_earliest]
+    return int((min(deadlines) - now).total_seconds()) if deadlines else None
+
+
+def _runs(included: Sequence[PlannedRun], now: datetime, width: int) -> Iterator[Line]:
+    columns = (Column("  LEFT"), Column("CONFIDENCE"), Column("READINESS"), Column("NAME", share=1), Column("ID"))
+    rows = []
+    for run in included[:LISTED]:
+        seconds = _seconds_left([run], now)
+        left = time_left(seconds)
+        rows.append(
+            (
+                Span(left if left[0] in " !" else f"  {left}", time_left_tone(seconds)),
+                Span(run.confidence.lower()),
+                Span(run.readiness.replace("_", " ").lower()),
+                Span(plain(run.name or "")),
+                Span(run.run, Tone.MUTED),
+            )
+        )
+    yield ()
+    yield from table(columns, rows, width)
+    if len(included) > LISTED:
+        yield (Span(f"{LISTED} of {len(included)} runs, --json for all.", Tone.MUTED),)
+
+
+def _effects(included: Sequence[PlannedRun], width: int) -> Iterator[Line]:
+    again = Counter(step for run in included for step in run.blast_radius.steps_again)
+    stored = Counter(step for run in included for step in run.blast_radius.outputs_processed)
+    people = Counter(person for run in included for person in run.blast_radius.people)
+    yield ()
+    for title, counted in (
+        ("steps that run again: ", again),
+        ("stored outputs processed: ", stored),
+        ("people who get a new work item: ", people),
+    ):
+        if counted:
+            named = [f"{plain(name)} ({times})" for name, times in counted.most_common(_NAMED)]
+            rest = [f"and {len(counted) - _NAMED} more"] if len(counted) > _NAMED else []
+            yield from ((Span(part),) for part in wrap(title + ", ".join(named + rest), width))
+
+
+def _left_out(excluded: Sequence[Excluded], width: int) -> Iterator[Line]:
+    by_reason: dict[str, list[Excluded]] = defaultdict(list)
+    for run in excluded:
+        by_reason[run.reason_code].append(run)
+    yield ()
+    yield (Span("Left out", Tone.STRONG),)
+    for code, runs in sorted(by_reason.items(), key=lambda item: -len(item[1])):
+        yield from ((Span(part),) for part in wrap(f"{len(runs)} × {code}: {plain(runs[0].sentence)}", width))
+        yield from ((Span(f"    {run.run}", Tone.MUTED),) for run in runs[:_NAMED])
+        if len(runs) > _NAMED:
+            yield (Span(f"    and {len(runs) - _NAMED} more, --json for all", Tone.MUTED),)
+
+
+_TONES = {"VERIFIED": Tone.GOOD, "UNVERIFIED": Tone.UNKNOWN, "SKIPPED": Tone.MUTED}
+
+
+def batch_lines(batch: Batch, width: int) -> Iterator[Line]:
+    """What became of each run and how that is known. Good news is kept to a line, the rest of it is in the document."""
+    for attempt in batch.attempts:
+        yield from _attempt(attempt, width)
+    totals = Counter(str(attempt.outcome) for attempt in batch.attempts)
+    said = ", ".join(f"{amount} {outcome.replace('_', ' ').lower()}" for outcome, amount in totals.most_common())
+    yield (
+        Span(f"{said or 'nothing sent'}", Tone.STRONG),
+        Span(f" · {count(batch.api_calls, 'API call')} · batch {batch.batch}"),
+    )
+
+
+def _attempt(attempt: Attempt, width: int) -> Iterator[Line]:
+    outcome = Span(f" {attempt.outcome.replace('_', ' ').lower():<12} ", _TONES.get(attempt.outcome, Tone.BAD))
+    margin = len(attempt.run) + len(outcome.text)
+    detail = plain(attempt.detail)
+    parts = [fit(detail, width - margin)] if attempt.outcome == "VERIFIED" else wrap(detail, width - margin)
+    for i, part in enumerate(parts or [""]):
+        start = (Span(attempt.run, Tone.MUTED), outcome) if i == 0 else (Span(" " * margin),)
+        yield (*start, Span(part))
