@@ -1,0 +1,68 @@
+"""The keys that work where you are."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import VerticalScroll
+from textual.dom import DOMNode
+from textual.screen import ModalScreen, Screen
+from textual.widgets import Static
+
+from tui.format import Line, Span, Tone, pad
+from tui.widgets.tones import content
+
+SYMBOLS: tuple[Line, ...] = (
+    (Span("Symbols", Tone.STRONG),),
+    (Span("  ✗ failed   ◔ waiting for a person   ▸ running   = paused   ✓ done   ⊘ canceled"),),
+    (Span("  LEFT  time left to resume: !! below 4 hours, ! below a day"),),
+    (Span("  OK?   can it be resumed: yes, no, ? not known (the run's own screen says why)"),),
+)
+
+
+class HelpScreen(ModalScreen[None]):
+    """Lists the keys of the screen below, in the order in which it declares them."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,q,question_mark", "dismiss", "close", key_display="esc"),
+    ]
+
+    DEFAULT_CSS = """
+    HelpScreen {
+        align: center middle;
+        & > VerticalScroll {
+            width: 90%; max-width: 84; height: auto; max-height: 90%;
+            border: round $primary; padding: 0 1; background: $surface;
+        }
+        & Static { height: auto; }
+    }
+    """
+
+    def __init__(self, below: Screen[object]) -> None:
+        super().__init__()
+        self._below = below
+
+    def compose(self) -> ComposeResult:
+        """Keys, then symbols."""
+        box = VerticalScroll(Static(content((*self._keys(), (), *SYMBOLS)), markup=False))
+        box.border_title = "keys · esc closes"
+        yield box
+
+    def _keys(self) -> list[Line]:
+        return [(Span(pad(keys, 22), Tone.STRONG), Span(said)) for keys, said, _ in commands(self._below)]
+
+
+def commands(screen: Screen[object]) -> list[tuple[str, str, str]]:
+    """The keys, the description and the action of each binding of ours that works on `screen`, widgets first."""
+    nodes: list[DOMNode] = [*(screen.focused.ancestors_with_self if screen.focused else (screen, screen.app))]
+    declared: dict[tuple[str, str], list[str]] = {}
+    for node in nodes:
+        for kind in type(node).__mro__:
+            # Bindings inherited from Textual scroll sideways or move the focus: noise here.
+            bindings = kind.__dict__.get("BINDINGS", ()) if kind.__module__.startswith("tui.") else ()
+            for binding in Binding.make_bindings(bindings):
+                keys = declared.setdefault((binding.description, binding.action), [])
+                keys.append(screen.app.get_key_display(binding))
+    return [("  ".join(dict.fromkeys(keys)), said, action) for (said, action), keys in declared.items()]

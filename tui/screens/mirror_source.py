@@ -1,0 +1,116 @@
+"""The dashboard's `Source` over a mirror and an org."""
+
+from __future__ import annotations
+
+import getpass
+import time
+from array import array
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from sqlalchemy import Engine
+
+from connector.mirror.engine import org_now, orgs
+from monitor import read, resume
+from monitor.plans import Plan
+from monitor.resume import Batch, Progress
+from monitor.rows import Overview, RunDetail, RunFilter, RunLine
+from tui.opened import sync_and_judge
+
+if TYPE_CHECKING:
+    from connector.org.client import OrgClient
+    from tui.settings import Settings
+
+
+class MirrorSource:
+    """Reads through monitor.read, acts through monitor.resume. The client is made at the first sync, on its lane."""
+
+    def __init__(self, engine: Engine, settings: Settings, org: str, client_factory: Callable[[], OrgClient]) -> None:
+        self._engine = engine
+        self._settings = settings
+        self._org = org
+        self._client_factory = client_factory
+        self._made: OrgClient | None = None
+        self._offset = self._read_offset()
+
+    def clock(self) -> datetime:
+        """The org's time now."""
+        return datetime.now(UTC) + self._offset
+
+    def overview(self, now: datetime) -> Overview:
+        """The figures of the top line; of an org that was never synced there are none yet."""
+        self._offset = self._read_offset()
+        known = any(row.name == self._org for row in orgs(self._engine))
+        return read.overview(self._engine, now, self._org, settings=self._settings.monitor) if known else NEVER_SYNCED
+
+    def vector(self, now: datetime, chosen: RunFilter) -> array[int]:
+        """The row numbers of the chosen runs in display order."""
+        return read.vector(self._engine, now, chosen, settings=self._settings.monitor)
+
+    def lines(self, now: datetime, rows: Sequence[int]) -> dict[int, RunLine]:
+        """The lines of these rows."""
+        return read.lines(self._engine, now, rows, settings=self._settings.monitor)
+
+    def detail(self, now: datetime, run_id: str) -> RunDetail:
+        """One run in full."""
+        return read.run(self._engine, now, run_id, self._org, settings=self._settings.monitor)
+
+    def plan(self, now: datetime, run_ids: Sequence[str]) -> Plan:
+        """What a resume of these runs would do."""
+        chosen = RunFilter(org=self._org, ids=tuple(run_ids))
+        return resume.plan(self._engine, now, chosen, self._settings.resume, self._settings.monitor)
+
+    def sync(self) -> None:
+        """One pass, new verdicts, and a look at resumes that were left open."""
+        sync_and_judge(self._client, self._engine, self._settings)
+        resume.verify_open(
+            self._engine,
+            self._client,
+            settings=self._settings.resume,
+            clock=_our_clock,
+            sync_settings=self._settings.sync,
+        )
+
+    def execute(self, plan: Plan, reason: str, progress: Progress) -> Batch:
+        """Resume the plan's runs and wait for proof."""
+        return resume.execute(
+            plan,
+            client=self._client,
+            engine=self._engine,
+            settings=self._settings.resume,
+            reason=reason,
+            actor=getpass.getuser(),
+            clock=_our_clock,
+            sleep=time.sleep,
+            progress=progress,
+            monitor=self._settings.monitor,
+            sync_settings=self._settings.sync,
+        )
+
+    @property
+    def _client(self) -> OrgClient:
+        if self._made is None:
+            self._made = self._client_factory()
+        return self._made
+
+    def _read_offset(self) -> timedelta:
+        now = datetime.now(UTC)
+        return next((org_now(row, now) - now for row in orgs(self._engine) if row.name == self._org), timedelta())
+
+
+NEVER_SYNCED = Overview(
+    org=None,
+    org_label=None,
+    is_sandbox=None,
+    time_zone=None,
+    as_of=None,
+    last_problem=None,
+    api_used=None,
+    api_max=None,
+    total=0,
+)
+
+
+def _our_clock() -> datetime:
+    return datetime.now(UTC)

@@ -1,0 +1,20 @@
+"""The titles over the run list."""
+
+from __future__ import annotations
+
+from textual.content import Content
+from textual.widget import Widget
+
+from tui.widgets.cells import GUTTER, columns
+
+
+class ColumnHeads(Widget):
+    """One line that stands still while the list scrolls below it; the list's scroll bar takes its last cell."""
+
+    DEFAULT_CSS = """
+    ColumnHeads { height: 1; background: $panel; text-style: bold; }
+    """
+
+    def render(self) -> Content:
+        """The titles of the columns that fit."""
+        return Content(" " * GUTTER + " ".join(column.head() for column in columns(self.size.width - 1)))
