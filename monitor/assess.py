@@ -88,7 +88,7 @@ def _candidates(connection: Connection, org_id: str, now: datetime, runs: Collec
         return sorted(candidates)
     at_rest = select(ASSESSMENT.c.run_id).where(
         ASSESSMENT.c.org_id == org_id,
-        or_(ASSESSMENT.c.place.in_([Place.HOPELESS, Place.RECOVERED]), ASSESSMENT.c.lost <= micros(now)),
+        or_(ASSESSMENT.c.place.in_([Place.HOPELESS, Place.RECOVERED]), ASSESSMENT.c.lost < micros(now)),
     )
     return sorted(candidates - (set(connection.scalars(at_rest)) - set(runs)))
 
@@ -97,6 +97,7 @@ def _judge_and_store(connection: Connection, org_id: str, ids: Iterable[str], si
     context = org_context(connection, org_id)
     for chunk in chunks(ids):
         rows = [_row(story, judge_among(story, siblings)) for story in load(connection, context, chunk)]
+        _keep_groups(connection, org_id, rows)
         if rows:
             upsert(connection, rows)
 
@@ -114,6 +115,16 @@ def _row(story: Story, verdict: Verdict) -> dict[str, Any]:
     if place is Place.HOPELESS and verdict.failed_at is not None:
         row["due"] = -micros(verdict.failed_at)  # the newest first
     return row
+
+
+def _keep_groups(connection: Connection, org_id: str, rows: list[dict[str, Any]]) -> None:
+    """Leave a run that went on in the group of its failure: a resume wipes the error text that the group was made from."""
+    went_on = [row["run_id"] for row in rows if row["place"] is Place.RECOVERED]
+    known = select(ASSESSMENT.c.run_id, ASSESSMENT.c.cause_group)
+    known = known.where(ASSESSMENT.c.org_id == org_id, ASSESSMENT.c.run_id.in_(went_on))
+    groups = dict(connection.execute(known).tuples().all())
+    for row in rows:
+        row["cause_group"] = groups.get(row["run_id"]) or row["cause_group"]
 
 
 def _place(story: Story, verdict: Verdict) -> Place:

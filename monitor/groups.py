@@ -33,9 +33,9 @@ def _query(moment: Moment, chosen: RunFilter) -> Select[Any]:
     failing = or_(*(segment.where for segment in chain if segment.judged and not segment.eyes))
     of_group: dict[str, Any] = {"partition_by": (ASSESSMENT.c.org_id, ASSESSMENT.c.cause_group)}
     due, now = ASSESSMENT.c.due, micros(moment.now)
-    in_time = and_(ASSESSMENT.c.place == Place.SAVABLE, due > now, ASSESSMENT.c.org_id.not_in(moment.stale()))
-    first = func.min(case((due > now, ASSESSMENT.c.deadline_earliest)), type_=tables.Instant())
-    soonest = (case((ASSESSMENT.c.lost > now, 0), else_=1), ASSESSMENT.c.place, due, ASSESSMENT.c.run_id)
+    in_time = and_(ASSESSMENT.c.place == Place.SAVABLE, due >= now, ASSESSMENT.c.org_id.not_in(moment.stale()))
+    first = func.min(case((due >= now, ASSESSMENT.c.deadline_earliest)), type_=tables.Instant())
+    soonest = (case((ASSESSMENT.c.lost >= now, 0), else_=1), ASSESSMENT.c.place, due, ASSESSMENT.c.run_id)
     ranked = (
         select(
             ASSESSMENT,

@@ -206,7 +206,7 @@ def _risk(connection: Connection, moment: Moment) -> tuple[int, int, datetime | 
         earliest = func.min(ASSESSMENT.c.deadline_earliest, type_=tables.Instant())
         counted: Any = connection.execute(
             segment.select(
-                func.count(), func.count().filter(due <= day), earliest.filter(due > micros(moment.now)), numbered=False
+                func.count(), func.count().filter(due <= day), earliest.filter(due >= micros(moment.now)), numbered=False
             )
         ).one()
         total, soon = total + counted[0], soon + counted[1]

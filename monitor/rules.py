@@ -16,6 +16,7 @@ from monitor.verdict import Confidence, Evidence, ReasonCode
 
 RUN, STAGE, STEP = "FlowOrchestrationInstance", "FlowOrchestrationStageInstance", "FlowOrchestrationStepInstance"
 LOG, INTERVIEW = "FlowOrchestrationLog", "FlowInterview"
+_RUN_PAGE = 'Salesforce Help, "Orchestration Run"'
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,17 +141,18 @@ def _assignee_inactive(story: Story) -> Finding | None:
         for person in story.assignees(step, deadline.episode_start(story)):
             if person.state in {"inactive", "frozen"}:
                 fact = Evidence(f"{person.name or person.id}, assignee of step {step.name}, is {person.state}", "User")
-                return _resumable(story, ReasonCode.ASSIGNEE_INACTIVE, fact)
+                return _resumable(story, ReasonCode.ASSIGNEE_INACTIVE, step, fact)
             if readiness.came_back(story, person):
                 fact = Evidence(f"{person.name or person.id}, assignee of step {step.name}, is active again", "User")
-                return _resumable(story, ReasonCode.ASSIGNEE_INACTIVE, fact)
+                return _resumable(story, ReasonCode.ASSIGNEE_INACTIVE, step, fact)
     return None
 
 
 def _step_flow(story: Story) -> Finding | None:
     for step in story.errored_steps:
         reason = ReasonCode.SCREEN_FLOW_ERROR if _is_interactive(step) else ReasonCode.STEP_FLOW_ERROR
-        return _resumable(story, reason, Evidence(f"step {step.name} ({step.step_type}) is in Error", f"{STEP}.Status"))
+        fact = Evidence(f"step {step.name} ({step.step_type}) is in Error", f"{STEP}.Status")
+        return _resumable(story, reason, step, fact)
     return None
 
 
@@ -207,19 +209,22 @@ _RULES: tuple[Callable[[Story], Finding | None], ...] = (
 )
 
 
-def _resumable(story: Story, reason: ReasonCode, fact: Evidence) -> Finding:
-    """A recoverable error; as sure as the interview, the log and the step's kind are known."""
+def _resumable(story: Story, reason: ReasonCode, step: StepFacts, fact: Evidence) -> Finding:
+    """A recoverable error; as sure as the interview, the log, what the step calls and the way of counting are known."""
     evidence = [fact]
-    confidence = Confidence.PROVEN
     if not story.has_log:
-        confidence = Confidence.INFERRED
         evidence.append(Evidence("the run's log cannot be read", LOG))
+    if story.called_flow(step) is None:
+        evidence.append(
+            Evidence(f"what step {step.name} calls is not known; it may be a MuleSoft action", "Flow metadata")
+        )
+    if deadline.episode(story) > 1:
+        evidence.append(Evidence("whether a second failure has 14 days of its own is not documented", _RUN_PAGE))
+    confidence = Confidence.INFERRED if len(evidence) > 1 else Confidence.PROVEN
     if story.interview is None:
-        confidence = Confidence.ASSUMED
         evidence.append(Evidence("nobody has looked whether the interview still exists", INTERVIEW))
-    else:
-        evidence.append(Evidence(f"interview {story.interview.id} exists", INTERVIEW))
-    return Finding(reason, confidence, tuple(evidence))
+        return Finding(reason, Confidence.ASSUMED, tuple(evidence))
+    return Finding(reason, confidence, (*evidence, Evidence(f"interview {story.interview.id} exists", INTERVIEW)))
 
 
 def _contradictions(story: Story, reason: ReasonCode) -> tuple[Evidence, ...]:

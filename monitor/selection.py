@@ -59,12 +59,12 @@ def segments(now: datetime, chosen: RunFilter, orgs: Sequence[str], stale: Seque
     moment = micros(now)
     soonest = (due, ASSESSMENT.c.run_id)
     chain = [
-        Segment(and_(place == Place.SAVABLE, due > moment), soonest, at_risk=True),
-        Segment(and_(place == Place.SAVABLE, due <= moment, lost > moment), soonest, at_risk=True),
-        Segment(and_(place == Place.UNCLEAR, lost > moment), soonest, at_risk=True),
+        Segment(and_(place == Place.SAVABLE, due >= moment), soonest, at_risk=True),
+        Segment(and_(place == Place.SAVABLE, due < moment, lost >= moment), soonest, at_risk=True),
+        Segment(and_(place == Place.UNCLEAR, lost >= moment), soonest, at_risk=True),
         Segment(and_(RUN.c.status.not_in(SETTLED), not_(exists().where(JUDGED))), (ROWID,), judged=False, at_risk=True),
         Segment(place == Place.HOPELESS, soonest),
-        Segment(and_(place.in_([Place.SAVABLE, Place.UNCLEAR]), lost <= moment), (due.desc(), ASSESSMENT.c.run_id)),
+        Segment(and_(place.in_([Place.SAVABLE, Place.UNCLEAR]), lost < moment), (due.desc(), ASSESSMENT.c.run_id)),
         Segment(place == Place.EYES, soonest, eyes=True),
         *(_rest(org) for org in orgs),
     ]
@@ -131,9 +131,9 @@ def reason_at(now: datetime, stale: Sequence[str]) -> ColumnElement[str]:
     place, moment = ASSESSMENT.c.place, micros(now)
     ticking = place.in_([Place.SAVABLE, Place.UNCLEAR])
     return case(
-        (and_(ticking, ASSESSMENT.c.lost <= moment), ReasonCode.WINDOW_EXPIRED.value),
+        (and_(ticking, ASSESSMENT.c.lost < moment), ReasonCode.WINDOW_EXPIRED.value),
         (and_(place == Place.SAVABLE, ASSESSMENT.c.org_id.in_(stale)), ReasonCode.STALE_DATA.value),
-        (and_(place == Place.SAVABLE, ASSESSMENT.c.due <= moment), ReasonCode.FAIL_TIME_UNKNOWN.value),
+        (and_(place == Place.SAVABLE, ASSESSMENT.c.due < moment), ReasonCode.FAIL_TIME_UNKNOWN.value),
         else_=ASSESSMENT.c.reason,
     )
 

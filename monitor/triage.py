@@ -90,13 +90,13 @@ def at(
         return _with_reason(replace(verdict, evidence=(fact, *verdict.evidence)), ReasonCode.ATTEMPT_OPEN)
     fresh = as_of is not None and now - as_of <= settings.data_max_age
     known_until = now if fresh else as_of
-    if known_until is not None and known_until >= until.latest:
+    if known_until is not None and known_until > until.latest:
         return _near_the_end(_with_reason(verdict, ReasonCode.WINDOW_EXPIRED), now - until.latest, settings)
     if verdict.eligibility is Eligibility.UNKNOWN:
         return verdict
     if not fresh:
         return _with_reason(verdict, ReasonCode.STALE_DATA)
-    if now >= until.earliest:
+    if now > until.earliest:
         return _with_reason(verdict, ReasonCode.FAIL_TIME_UNKNOWN)
     return _near_the_end(verdict, until.earliest - now, settings)
 
