@@ -12,7 +12,7 @@ from time import perf_counter
 
 from sqlalchemy import Connection, Engine
 
-from connector import drift
+from connector import drift, evidence
 from connector.errors import Failure, OrgRefused, PermissionDenied
 from connector.mapping import fields_of
 from connector.mirror import state, upsert
@@ -107,6 +107,7 @@ class _Pass:
                 self._finish(SyncOutcome.FAILED, failure.what)
                 raise
             problem = failure.what
+        self._gather_evidence()
         problems = [*filter(None, [problem, *(sweep.problem for sweep in self.sweeps)]), *self._unreadable()]
         self.warnings[:0] = problems
         return self._finish(SyncOutcome.PARTIAL if problems else SyncOutcome.COMPLETE, " ".join(problems))
@@ -114,6 +115,18 @@ class _Pass:
     def _require_runs(self) -> None:
         if not self.cursors[Run.salesforce_object].readable:
             raise PermissionDenied(drift.unreadable(Run), meaning="Without runs there is nothing to watch.")
+
+    def _gather_evidence(self) -> None:
+        """The rows are safe by now, so a failure here makes the evidence old and the pass no less complete."""
+        if not self.remember:
+            return
+        try:
+            gathered = evidence.gather(self.client, self.engine, self.org.org_id, self.settings, self.changed_runs)
+        except Failure as failure:
+            self.warnings.append(f"What failed runs depend on could not be looked at: {failure.what}")
+            return
+        self.warnings += gathered.warnings
+        self.changed_runs |= gathered.changed_runs
 
     def _unreadable(self) -> list[str]:
         """What cannot be read: a problem where it once could, a standing warning where it never could."""

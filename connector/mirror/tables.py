@@ -386,3 +386,13 @@ class StepEvidence(SQLModel, table=True):
     step_id: str = Field(primary_key=True, max_length=18)
     has_pending_outputs: bool | None = None  # None: the field cannot be read
     checked_at: datetime = _instant()
+
+
+class EvidenceCheck(SQLModel, table=True):
+    """When something was last looked into, so that it is asked once and not at each poll."""
+
+    __tablename__ = "evidence_check"
+
+    org_id: str = Field(primary_key=True, max_length=18)
+    subject: str = Field(primary_key=True)  # a run's Id, "orchestration:version", or "*" for the repeated look at all
+    checked_at: datetime = _instant()

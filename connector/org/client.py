@@ -124,6 +124,13 @@ class OrgClient:
         """The same for setup objects (Tooling API)."""
         return self._paged("tooling/query", soql)
 
+    def rest_of(self, page: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+        """The records of a page and of those behind it; one API call for each further page."""
+        yield from page["records"]
+        while not page["done"]:
+            page = self._session.request("GET", f"{self._session.origin}{page['nextRecordsUrl']}").json()
+            yield from page["records"]
+
     def update(self, records: Sequence[Mapping[str, Any]]) -> Any:
         """Update up to 200 records in one API call (REST API guide: sObject Collections). Sent once, never again."""
         document = {"allOrNone": False, "records": list(records)}
@@ -136,11 +143,7 @@ class OrgClient:
         return self._salesforce
 
     def _paged(self, resource: str, soql: str) -> Iterator[Mapping[str, Any]]:
-        page = self._api.restful(resource, params={"q": soql})
-        yield from page["records"]
-        while not page["done"]:
-            page = self._session.request("GET", f"{self._session.origin}{page['nextRecordsUrl']}").json()
-            yield from page["records"]
+        yield from self.rest_of(self._api.restful(resource, params={"q": soql}))
 
     def _newest_version(self) -> str:
         offered = self._session.request("GET", f"{self._session.origin}/services/data").json()

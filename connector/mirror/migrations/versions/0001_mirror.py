@@ -248,6 +248,13 @@ def _evidence() -> None:
         _instant("checked_at", null=False),
         sa.PrimaryKeyConstraint("org_id", "step_id"),
     )
+    op.create_table(
+        "evidence_check",
+        _id("org_id"),
+        _text("subject", null=False),
+        _instant("checked_at", null=False),
+        sa.PrimaryKeyConstraint("org_id", "subject"),
+    )
 
 
 def _indexes() -> None:
