@@ -8,18 +8,19 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Engine, or_, select
+from sqlalchemy import Connection, Engine, and_, delete, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from connector.mirror import tables
 from connector.mirror.engine import writing
-from monitor import deadline
-from monitor.assessment import Assessment, Place, columns, micros
+from monitor import attention, deadline
+from monitor.assessment import FAR, Assessment, Place, columns, micros
 from monitor.ledger import ResumeAttempt
+from monitor.settings import MonitorSettings
 from monitor.sql import chunks, table_of
 from monitor.stories import Siblings, load, org_context
-from monitor.story import ERROR, KNOWN_STATUSES, Sibling, Story
-from monitor.triage import judge
+from monitor.story import ERROR, KNOWN_STATUSES, RunFacts, Sibling, Story
+from monitor.triage import UNFAILED, judge
 from monitor.verdict import Eligibility, Verdict
 
 ASSESSMENT, RUN = table_of(Assessment), table_of(tables.Run)
@@ -27,7 +28,14 @@ SETTLED = sorted(KNOWN_STATUSES - {ERROR})
 """The statuses of runs that have not failed. Any other, known or not, is judged."""
 
 
-def assess(engine: Engine, now: datetime, *, runs: Collection[str] | None = None, org_id: str | None = None) -> int:
+def assess(
+    engine: Engine,
+    now: datetime,
+    *,
+    runs: Collection[str] | None = None,
+    org_id: str | None = None,
+    settings: MonitorSettings | None = None,
+) -> int:
     """Judge the failed runs of an org, or of all; the number of runs judged. `now` is the org's time.
 
     With `runs` (what a sync has changed), runs that were already lost or cannot be resumed are judged only if they are
@@ -39,6 +47,7 @@ def assess(engine: Engine, now: datetime, *, runs: Collection[str] | None = None
         known = connection.scalars(select(table_of(tables.Org).c.org_id)).all()
         for each in known if org_id is None else [org_id]:
             judged += _assess_org(connection, each, now, runs)
+            _mark(connection, each, attention.find(connection, each, now, settings or MonitorSettings()))
     return judged
 
 
@@ -82,7 +91,7 @@ def _candidates(connection: Connection, org_id: str, now: datetime, runs: Collec
     change, attempt = table_of(tables.StatusChange), table_of(ResumeAttempt)
     once = select(change.c.run_id).where(change.c.org_id == org_id, change.c.old_status == ERROR)
     tried = select(attempt.c.run_id).where(attempt.c.org_id == org_id)
-    judged = select(ASSESSMENT.c.run_id).where(ASSESSMENT.c.org_id == org_id, ASSESSMENT.c.place != Place.EYES)
+    judged = select(ASSESSMENT.c.run_id).where(ASSESSMENT.c.org_id == org_id, ASSESSMENT.c.episode > 0)
     candidates = set(connection.scalars(failed.union(once, tried, judged)))
     if runs is None:
         return sorted(candidates)
@@ -117,12 +126,31 @@ def _row(story: Story, verdict: Verdict) -> dict[str, Any]:
     return row
 
 
+def _mark(connection: Connection, org_id: str, found: Iterable[attention.Eyes]) -> None:
+    """Keep the runs that need eyes, and only them, at their place."""
+    of_org = ASSESSMENT.c.org_id == org_id
+    marked = and_(of_org, ASSESSMENT.c.place == Place.EYES)
+    connection.execute(update(Assessment).where(marked).values(place=Place.RECOVERED, due=FAR, attention=None))
+    plain = columns(RunFacts(org_id, "", ""), UNFAILED)
+    for chunk in chunks(found):
+        rows = [
+            plain
+            | {"run_id": eyes.run_id, "status": eyes.status, "place": Place.EYES, "attention": eyes.why}
+            | {"due": micros(eyes.since)}
+            for eyes in chunk
+        ]
+        upsert(connection, rows, replacing=("status", "place", "due", "attention"))
+    connection.execute(
+        delete(Assessment).where(of_org, ASSESSMENT.c.place == Place.RECOVERED, ASSESSMENT.c.episode == 0)
+    )
+
+
 def _keep_groups(connection: Connection, org_id: str, rows: list[dict[str, Any]]) -> None:
     """Leave a run that went on in the group of its failure: a resume wipes the error text that the group was made from."""
     went_on = [row["run_id"] for row in rows if row["place"] is Place.RECOVERED]
     known = select(ASSESSMENT.c.run_id, ASSESSMENT.c.cause_group)
     known = known.where(ASSESSMENT.c.org_id == org_id, ASSESSMENT.c.run_id.in_(went_on))
-    groups = dict(connection.execute(known).tuples().all())
+    groups = dict(connection.execute(known).all())
     for row in rows:
         row["cause_group"] = groups.get(row["run_id"]) or row["cause_group"]
 
@@ -150,9 +178,10 @@ def _resumed(story: Story) -> tuple[datetime | None, bool | None]:
     return resumed_at, False if went_on else None
 
 
-def upsert(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
-    """Write rows of the assessment table; rows of the same runs are replaced in the columns given."""
+def upsert(connection: Connection, rows: Sequence[dict[str, Any]], replacing: Collection[str] = ()) -> None:
+    """Write rows of the assessment table; of runs that have one, only the columns `replacing`, or all that are given."""
     dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
     statement = dialect.insert(Assessment)
-    replaced = {name: statement.excluded[name] for name in rows[0] if name not in {"org_id", "run_id"}}
+    names = replacing or [name for name in rows[0] if name not in {"org_id", "run_id"}]
+    replaced = {name: statement.excluded[name] for name in names}
     connection.execute(statement.on_conflict_do_update(index_elements=["org_id", "run_id"], set_=replaced), list(rows))

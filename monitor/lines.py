@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -19,8 +19,8 @@ from monitor.selection import ASSESSMENT, ATTEMPT, JUDGED, ROWID, RUN, SETTLED
 from monitor.settings import MonitorSettings
 from monitor.sql import chunks, table_of
 from monitor.stories import load, org_context
-from monitor.triage import at
-from monitor.verdict import Confidence, Eligibility, Readiness, ReasonCode, Verdict
+from monitor.triage import UNFAILED, at
+from monitor.verdict import ReasonCode, Verdict
 
 LOG = table_of(tables.LogEntry)
 
@@ -145,18 +145,6 @@ def _stored(row: Any) -> Verdict:
     if row.judged_status is not None and row.judged_status == row.status and row.episode:
         return verdict_of(row)
     gone = row.is_deleted or row.vanished_at is not None
-    return Verdict(
-        eligibility=Eligibility.NOT_RESUMABLE,
-        reason=ReasonCode.RUN_DELETED if gone else ReasonCode.NOT_IN_ERROR,
-        readiness=Readiness.UNASSESSED,
-        readiness_note="",
-        confidence=Confidence.PROVEN,
-        deadline=None,
-        failed_at=None,
-        episode=0,
-        stage=row.current_stage,
-        step=None,
-        error=None,
-        group=None,
-        evidence=(),
+    return replace(
+        UNFAILED, stage=row.current_stage, reason=ReasonCode.RUN_DELETED if gone else ReasonCode.NOT_IN_ERROR
     )

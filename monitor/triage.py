@@ -22,6 +22,7 @@ from monitor.verdict import (
     DeadlineProof,
     Eligibility,
     Evidence,
+    Readiness,
     ReasonCode,
     Verdict,
 )
@@ -39,6 +40,23 @@ NOTHING_TO_RESUME = frozenset(
     }
 )
 """The reasons under which no resume is possible at any time, hence no deadline."""
+
+UNFAILED = Verdict(
+    eligibility=Eligibility.NOT_RESUMABLE,
+    reason=ReasonCode.NOT_IN_ERROR,
+    readiness=Readiness.UNASSESSED,
+    readiness_note="",
+    confidence=Confidence.PROVEN,
+    deadline=None,
+    failed_at=None,
+    episode=0,
+    stage=None,
+    step=None,
+    error=None,
+    group=None,
+    evidence=(),
+)
+"""The verdict on a run that never failed: nobody needs its story for it."""
 
 
 def triage(story: Story, now: datetime, settings: MonitorSettings | None = None) -> Verdict:
