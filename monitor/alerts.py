@@ -7,7 +7,7 @@ Nothing here says "resolved": a run that is no longer seen in Error gets no furt
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -18,27 +18,17 @@ from sqlmodel import col
 from connector.mirror.engine import org_now, orgs, writing
 from connector.mirror.tables import Org
 from monitor.assessment import Assessment
-from monitor.channels import Channel, Message
-from monitor.channels.console import ConsoleChannel
-from monitor.channels.webhook import WebhookChannel
+from monitor.channels import Message
 from monitor.failed import FailedRun, failed_runs
 from monitor.ledger import AlertMessage, AlertNotice
 from monitor.messages import SUMMARY, Told, group_message, summary_message
 from monitor.outbox import DeliveryReport, deliver, enqueue
 from monitor.plans import new_id
-from monitor.settings import AlertSettings, MonitorSettings
+from monitor.settings import MonitorSettings
 from monitor.story import ERROR
 from monitor.tiers import Sight, Tier, notice_due, present_tier
 
-__all__ = ["DeliveryReport", "Evaluation", "channels_of", "deliver", "evaluate"]
-
-
-def channels_of(settings: AlertSettings, write: Callable[[str], object]) -> tuple[Channel, ...]:
-    """The channels that the settings ask for; `write` is where the console's messages go."""
-    channels: list[Channel] = [ConsoleChannel(write)] if settings.console else []
-    if settings.webhook_url is not None:
-        channels.append(WebhookChannel(settings.webhook_url, settings.webhook_secret, settings.webhook_timeout))
-    return tuple(channels)
+__all__ = ["DeliveryReport", "Evaluation", "deliver", "evaluate"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -213,7 +213,7 @@ def _tries(connection: Connection, org_id: str, runs: Sequence[str]) -> Counter[
         .where(func.coalesce(col(ResumeAttempt.outcome), "") != AttemptOutcome.SKIPPED)
         .group_by(col(ResumeAttempt.run_id))
     )
-    return Counter(dict(connection.execute(query).tuples().all()))
+    return Counter(dict(connection.execute(query).all()))
 
 
 def _refusal(attempt: ResumeAttempt, result: CommandResult) -> Settlement:

@@ -164,7 +164,7 @@ def _left(engine: Engine) -> tuple[dict[str, int], int]:
         col(AlertDelivery.state), col(AlertDelivery.channel)
     )
     with engine.connect() as connection:
-        rows = connection.execute(counted).tuples().all()
+        rows = connection.execute(counted).all()
     waiting = {channel: count for state, channel, count in rows if state == DeliveryState.PENDING}
     return waiting, sum(count for state, _, count in rows if state == DeliveryState.DEAD)
 

@@ -28,8 +28,9 @@ _FAILED = "FailInstance"
 
 @dataclass(frozen=True, slots=True)
 class StepSeen:
-    """A step's status, and its SystemModstamp."""
+    """A step's API name, status and SystemModstamp."""
 
+    name: str | None
     status: str
     changed_at: datetime
 
@@ -83,7 +84,7 @@ def judge(before: Snapshot, after: Snapshot | None) -> tuple[AttemptOutcome | No
     proof = ", ".join([*(f"milestone {kind}" for kind in resumed), *moved])
     if after.status != ERROR:
         if proof:
-            return AttemptOutcome.VERIFIED, f"Status {after.status}; new since the call: {proof}."
+            return AttemptOutcome.VERIFIED, f"Its status is {after.status}; new since the call: {proof}."
         return None, f"Status is {after.status}, but no milestone and no step state is new."
     if _failed_anew(before, after, new, proof):
         return AttemptOutcome.FAILED_AGAIN, "The run was resumed and failed again; its 14 days start anew."
@@ -102,7 +103,7 @@ def _new_milestones(before: Snapshot, after: Snapshot) -> set[str]:
 
 def _moved_steps(before: Snapshot, after: Snapshot) -> list[str]:
     return [
-        f"step {step_id} {step.status}"
+        f"step {step.name or step_id} {step.status}"
         for step_id, step in after.steps.items()
         if step_id not in before.steps or step.status != before.steps[step_id].status
     ]
@@ -132,9 +133,9 @@ def snapshots(engine: Engine, org_id: str, runs: Sequence[str]) -> dict[str, Sna
 def _read(connection: Connection, org_id: str, runs: Sequence[str]) -> dict[str, Snapshot]:
     steps: dict[str, dict[str, StepSeen]] = {run: {} for run in runs}
     milestones: dict[str, dict[str, MilestoneSeen]] = {run: {} for run in runs}
-    step_rows = select(col(Step.run_id), col(Step.id), col(Step.status), col(Step.system_modstamp))
-    for run, row_id, status, changed_at in connection.execute(step_rows.where(*_children(Step, org_id, runs))):
-        steps[run][row_id] = StepSeen(status, changed_at)
+    step_rows = select(col(Step.run_id), col(Step.id), col(Step.name), col(Step.status), col(Step.system_modstamp))
+    for run, row_id, name, status, changed_at in connection.execute(step_rows.where(*_children(Step, org_id, runs))):
+        steps[run][row_id] = StepSeen(name, status, changed_at)
     log_rows = select(col(LogEntry.run_id), col(LogEntry.id), col(LogEntry.kind), col(LogEntry.occurred_at))
     about_the_run = col(LogEntry.kind).in_((*_RESUMED, _FAILED))
     for run, row_id, kind, at in connection.execute(log_rows.where(about_the_run, *_children(LogEntry, org_id, runs))):
