@@ -13,7 +13,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from connector.mirror import tables
 from connector.mirror.engine import writing
-from monitor import attention, deadline
+from monitor import attention
 from monitor.assessment import FAR, Assessment, Place, columns, micros
 from monitor.ledger import ResumeAttempt
 from monitor.settings import MonitorSettings
@@ -165,7 +165,7 @@ def _place(story: Story, verdict: Verdict) -> Place:
 
 def _resumed(story: Story) -> tuple[datetime | None, bool | None]:
     """When the run was last resumed after a failure, and whether it failed again; None while nobody can tell."""
-    resumed_at = deadline.episode_start(story)
+    resumed_at = story.resumed_at
     failures = [entry for entry in story.milestones("FailStep") if resumed_at and entry.at < resumed_at]
     if resumed_at is None or not failures:
         return None, None

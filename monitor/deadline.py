@@ -18,47 +18,11 @@ LATE_COMMIT = timedelta(minutes=15)
 """A poll that still saw the run in progress may have missed a failure whose transaction was open for this long."""
 
 
-def resumes(story: Story) -> list[LogFacts]:
-    """The milestones that say the run was resumed, oldest first.
-
-    "Start Run" is logged when a run "started or was manually resumed" (Help: Debug an Orchestration), so every one
-    but the first is a resume.
-    """
-    starts = story.milestones("StartInstance")[1:]
-    return sorted([*story.milestones("ResumeInstance"), *starts], key=lambda entry: (entry.at, entry.id))
-
-
-def episode_start(story: Story) -> datetime | None:
-    """When the run was last resumed; the present failure is not older. None: never resumed."""
-    return max((entry.at for entry in resumes(story)), default=None)
-
-
-def episode(story: Story) -> int:
-    """The number of the run's newest failure, 1 for the first; 0 when it never failed.
-
-    Failures without a resume between them are one: a handled error may be logged as Fail Run too, and a fault path
-    may fail after the step did.
-    """
-    count = max(_failures_logged(story), sum(change.new_status == ERROR for change in story.status_changes))
-    return max(count, 1) if story.run.status == ERROR else count
-
-
-def _failures_logged(story: Story) -> int:
-    moments = [(entry.at, 0) for entry in resumes(story)]
-    moments += [(entry.at, 1) for entry in story.milestones("FailInstance")]
-    failing, count = False, 0
-    for _, fails in sorted(moments):  # in one second a resume comes before the failure that followed it
-        if fails and not failing:
-            count += 1
-        failing = bool(fails)
-    return count + (story.run.status == ERROR and count > 0 and not failing)
-
-
 def deadline(story: Story) -> Deadline | None:
     """Until when the run's present failure can be resumed; None for a run that is not in Error."""
     if story.run.status != ERROR:
         return None
-    since = episode_start(story)
+    since = story.resumed_at
     failed = _newest(story.milestones("FailInstance", since=since))
     not_before, seen = _poll_bracket(story)
     if failed is not None:
@@ -92,7 +56,7 @@ def _poll_bracket(story: Story) -> tuple[datetime | None, datetime | None]:
         return None, story.run.first_seen_at
     if newest.new_status != ERROR:
         return None, None
-    since = episode_start(story)
+    since = story.resumed_at
     if since is not None and since > newest.seen_at:
         return None, None  # resumed and failed again between two polls
     return newest.after - LATE_COMMIT if newest.after else None, newest.seen_at

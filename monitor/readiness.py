@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from datetime import datetime
 
-from monitor.deadline import deadline, episode, episode_start
+from monitor.deadline import deadline
 from monitor.story import FlowVersionFacts, PersonFacts, Sibling, Story
 from monitor.verdict import RESUME_WINDOW, Readiness, ReasonCode
 
@@ -22,12 +22,10 @@ _TRANSIENT = re.compile(
 _HALF_DONE = re.compile(r"DUPLICATE_VALUE|DUPLICATES_DETECTED|duplicate value found", re.IGNORECASE)
 
 
-def assess(story: Story, reason: ReasonCode) -> tuple[Readiness, str]:
+def assess(story: Story, reason: ReasonCode, failed_at: datetime | None) -> tuple[Readiness, str]:
     """The readiness of a run and the sentence that explains it; UNASSESSED for what cannot be resumed anyway."""
-    until = deadline(story)
-    if reason not in RECOVERABLE or until is None:
+    if reason not in RECOVERABLE or failed_at is None:
         return Readiness.UNASSESSED, ""
-    failed_at = until.earliest - RESUME_WINDOW
     change, what = _change(story, reason, failed_at)
     followed = _siblings(story, change or failed_at)
     if followed is not None:
@@ -35,20 +33,19 @@ def assess(story: Story, reason: ReasonCode) -> tuple[Readiness, str]:
     if change is not None:
         return Readiness.READY, what
     error = (story.interview.error if story.interview else None) or ""
-    if _HALF_DONE.search(error) and episode(story) > 1:
+    if _HALF_DONE.search(error) and story.episode > 1:
         return Readiness.NEEDS_HUMAN, "The step has run before and part of its work exists already: look at the record."
     if _TRANSIENT.search(error):
         return Readiness.READY, "The error is of a passing kind."
-    if episode(story) > 1:
+    if story.episode > 1:
         return Readiness.LIKELY_TO_FAIL_AGAIN, "It was resumed and failed again, and nothing has changed since."
     return _unchanged(what)
 
 
 def came_back(story: Story, person: PersonFacts) -> bool:
     """Whether an assignee who is active now became so after the run's present failure."""
-    since = episode_start(story)
     until = deadline(story)
-    failed_at = until.earliest - RESUME_WINDOW if until else since
+    failed_at = until.earliest - RESUME_WINDOW if until else None
     changed = person.changed_at
     return person.state == "active" and changed is not None and failed_at is not None and changed > failed_at
 
@@ -77,7 +74,7 @@ def _change(story: Story, reason: ReasonCode, failed_at: datetime) -> tuple[date
 def _assignee_change(story: Story) -> tuple[datetime | None, str]:
     waiting = ""
     for step in story.errored_steps:
-        for person in story.assignees(step, episode_start(story)):
+        for person in story.assignees(step, story.resumed_at):
             if came_back(story, person):
                 return person.changed_at, f"{person.name or person.id} is active again."
             if person.state != "active":

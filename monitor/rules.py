@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from monitor import deadline, readiness
+from monitor import readiness
 from monitor.story import BACKGROUND_TYPES, ERROR, INTERACTIVE, KNOWN_STATUSES, LogFacts, StepFacts, Story
 from monitor.verdict import Confidence, Evidence, ReasonCode
 
@@ -66,7 +66,7 @@ def _status(story: Story) -> Finding | None:
 
 def _run_row_is_behind(story: Story) -> Finding | None:
     """A resume newer than the run's own row: the row was read just before, and its Error is over."""
-    resumed, since = _resumed_without_us(story), deadline.episode_start(story)
+    resumed, since = _resumed_without_us(story), story.resumed_at
     if resumed is None or since is None or story.run.system_modstamp is None or story.run.system_modstamp >= since:
         return None
     if story.milestones("FailInstance", since=since):
@@ -116,8 +116,8 @@ def _mulesoft(story: Story) -> Finding | None:
 
 
 def _assignee_unresolved(story: Story) -> Finding | None:
-    since = deadline.episode_start(story)
-    for entry in story.milestones("FailStep", "StartWorkItem", "StartStep", since=since):
+    since = story.resumed_at
+    for entry in story.milestones("FailStep", "StartWorkItem", since=since):
         if entry.assignee_type == "Invalid" and any(_is_at(step, entry) for step in story.errored_steps):
             fact = Evidence(f"the assignee of step {entry.step_name} is of type Invalid", f"{LOG}.AssigneeType")
             return Finding(ReasonCode.ASSIGNEE_UNRESOLVED, Confidence.PROVEN, (fact,))
@@ -138,7 +138,7 @@ def _step_without_kind(story: Story) -> Finding | None:
 
 def _assignee_inactive(story: Story) -> Finding | None:
     for step in filter(_is_interactive, story.errored_steps):
-        for person in story.assignees(step, deadline.episode_start(story)):
+        for person in story.assignees(step, story.resumed_at):
             if person.state in {"inactive", "frozen"}:
                 fact = Evidence(f"{person.name or person.id}, assignee of step {step.name}, is {person.state}", "User")
                 return _resumable(story, ReasonCode.ASSIGNEE_INACTIVE, step, fact)
@@ -169,7 +169,7 @@ def _screen_flow_in_progress(story: Story) -> Finding | None:
 
 def _rows_missing(story: Story) -> Finding | None:
     """The run got as far as a stage or step of which no row can be seen."""
-    since = deadline.episode_start(story)
+    since = story.resumed_at
     named = [entry for entry in story.milestones("FailStep", since=since) if entry.step_name is not None]
     if named and not story.steps:
         fact = Evidence(f"step {named[-1].step_name} failed and the run has no step rows", LOG)
@@ -218,7 +218,7 @@ def _resumable(story: Story, reason: ReasonCode, step: StepFacts, fact: Evidence
         evidence.append(
             Evidence(f"what step {step.name} calls is not known; it may be a MuleSoft action", "Flow metadata")
         )
-    if deadline.episode(story) > 1:
+    if story.episode > 1:
         evidence.append(Evidence("whether a second failure has 14 days of its own is not documented", _RUN_PAGE))
     confidence = Confidence.INFERRED if len(evidence) > 1 else Confidence.PROVEN
     if story.interview is None:
@@ -232,7 +232,7 @@ def _contradictions(story: Story, reason: ReasonCode) -> tuple[Evidence, ...]:
     if story.run.status != ERROR or not story.has_log:
         return ()
     facts = []
-    failed_steps = story.milestones("FailStep", since=deadline.episode_start(story))
+    failed_steps = story.milestones("FailStep", since=story.resumed_at)
     logged = [entry for entry in failed_steps if any(_is_at(step, entry) for step in story.errored_steps)]
     if story.errored_steps and not logged:
         facts.append("no Fail Step milestone names the step in Error")
@@ -250,7 +250,7 @@ def _contradictions(story: Story, reason: ReasonCode) -> tuple[Evidence, ...]:
 
 def _resumed_without_us(story: Story) -> Evidence | None:
     """The resume that ended the newest failure, unless it was ours."""
-    resumed = deadline.resumes(story)
+    resumed = story.resumes
     if not resumed:
         return None
     newest = resumed[-1]

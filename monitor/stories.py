@@ -36,7 +36,6 @@ VERDICT_KINDS = (
     "FailInstance",
     "FailStage",
     "FailStep",
-    "StartStep",
     "StartWorkItem",
 )
 """The milestones that bear on a verdict; the others are only shown."""

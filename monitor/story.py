@@ -239,17 +239,55 @@ class Story:
         named = (item.screen_flow for item in self.work_items if item.step_id == step.id and item.screen_flow)
         return called.action_name if called else max(named, default=None)
 
+    @cached_property
+    def history(self) -> tuple[LogFacts, ...]:
+        """The log, oldest entry first."""
+        return tuple(sorted(self.log, key=lambda entry: (entry.at, entry.id)))
+
     def milestones(self, *kinds: str, since: datetime | None = None) -> list[LogFacts]:
         """Log entries of these kinds not older than `since`, oldest first."""
-        found = [entry for entry in self.log if entry.kind in kinds and (since is None or entry.at >= since)]
-        return sorted(found, key=lambda entry: (entry.at, entry.id))
+        return [entry for entry in self.history if entry.kind in kinds and (since is None or entry.at >= since)]
+
+    @cached_property
+    def resumes(self) -> list[LogFacts]:
+        """The milestones that say the run was resumed, oldest first.
+
+        "Start Run" is logged when a run "started or was manually resumed" (Help: Debug an Orchestration), so every
+        one but the first is a resume.
+        """
+        started = [entry for entry in self.history if entry.kind in {"StartInstance", "ResumeInstance"}]
+        first = next((entry for entry in started if entry.kind == "StartInstance"), None)
+        return [entry for entry in started if entry is not first]
+
+    @property
+    def resumed_at(self) -> datetime | None:
+        """When the run was last resumed; its present failure is not older. None: never."""
+        return self.resumes[-1].at if self.resumes else None
+
+    @cached_property
+    def episode(self) -> int:
+        """The number of the run's newest failure, 1 for the first; 0 when it never failed.
+
+        Failures without a resume between them are one: a handled error may be logged as Fail Run too.
+        """
+        count = max(self._failures_logged(), sum(change.new_status == ERROR for change in self.status_changes))
+        return max(count, 1) if self.run.status == ERROR else count
+
+    def _failures_logged(self) -> int:
+        moments = [(entry.at, False) for entry in self.resumes]
+        moments += [(entry.at, True) for entry in self.milestones("FailInstance")]
+        failing, count = False, 0
+        for _, fails in sorted(moments):  # in one second a resume comes before the failure that followed it
+            count += fails and not failing
+            failing = fails
+        return count + (self.run.status == ERROR and count > 0 and not failing)
 
     def assignees(self, step: StepFacts, since: datetime | None = None) -> tuple[PersonFacts, ...]:
         """Who a step is assigned to: by its work items, and by its milestones, which name people only by name."""
         ids = {item.assignee_id for item in self.work_items if item.step_id == step.id}
         names = {
             entry.assignee
-            for entry in self.milestones("StartWorkItem", "FailStep", "StartStep", since=since)
+            for entry in self.milestones("StartWorkItem", "FailStep", since=since)
             if (entry.stage_name, entry.step_name) == (step.stage_name, step.name) and entry.assignee
         }
         return tuple(p for p in self.people if p.id in ids or p.username in names or p.name in names)

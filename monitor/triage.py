@@ -11,7 +11,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from monitor import readiness, rules, signature
-from monitor.deadline import deadline, episode, episode_start, is_older_than_polls
+from monitor.deadline import deadline, is_older_than_polls
 from monitor.reasons import explain
 from monitor.settings import MonitorSettings
 from monitor.story import ERROR, Story
@@ -69,9 +69,9 @@ def judge(story: Story) -> Verdict:
     """What the evidence shows, without regard to the time."""
     finding = rules.find(story)
     until = deadline(story)
-    ready, note = readiness.assess(story, finding.reason)
+    failed_at = until.earliest - RESUME_WINDOW if until else None
+    ready, note = readiness.assess(story, finding.reason, failed_at)
     stage, step = failed_place(story)
-    failures = episode(story)
     return Verdict(
         eligibility=explain(finding.reason).eligibility,
         reason=finding.reason,
@@ -79,12 +79,12 @@ def judge(story: Story) -> Verdict:
         readiness_note=note,
         confidence=finding.confidence,
         deadline=None if finding.reason in NOTHING_TO_RESUME else until,
-        failed_at=until.earliest - RESUME_WINDOW if until else None,
-        episode=failures,
+        failed_at=failed_at,
+        episode=story.episode,
         stage=stage,
         step=step,
         error=signature.clean(story.interview.error) if story.interview else None,
-        group=cause_group(story, finding.reason) if failures else None,
+        group=cause_group(story, finding.reason) if story.episode else None,
         evidence=finding.evidence + _deadline_evidence(story, until),
     )
 
@@ -126,7 +126,7 @@ def failed_place(story: Story) -> tuple[str | None, str | None]:
     step = next(
         (step for status in (ERROR, "InProgress") for step in story.current_steps if step.status == status), None
     )
-    if step is None and not story.steps and (logged := story.milestones("FailStep", since=episode_start(story))):
+    if step is None and not story.steps and (logged := story.milestones("FailStep", since=story.resumed_at)):
         return logged[-1].stage_name, logged[-1].step_name
     return stage_name, step.name if step else None
 
@@ -167,7 +167,7 @@ def _deadline_evidence(story: Story, until: Deadline | None) -> tuple[Evidence, 
     facts = [Evidence(f"failed {exactly}{rules.instant(failed)}", _PROOF_SOURCES[until.proof])]
     if is_older_than_polls(failed, story):
         facts.append(Evidence("a later poll still saw the run in progress", "our polls", contradicts=True))
-    if (number := episode(story)) > 1:
+    if (number := story.episode) > 1:
         facts.append(Evidence(f"this is failure number {number} of the run", f"{rules.LOG}.Kind"))
     return tuple(facts)
 
