@@ -84,6 +84,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     asked = Asked()
     try:
         ended = app(args=arguments, prog_name="reprise", standalone_mode=False, obj=asked)
+        if ended == ExitCode.INTERRUPTED:  # Typer's word for KeyboardInterrupt
+            raise KeyboardInterrupt
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001
         if asked.json:
             output.document({"error": diagnostics.error_document(error)})

@@ -11,6 +11,7 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
+from difflib import get_close_matches
 from enum import StrEnum
 from typing import NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -231,6 +232,12 @@ def iso(at: datetime | None) -> str | None:
 def count(amount: int, one: str, many: str | None = None) -> str:
     """`1 run`, `812 runs`, `2,512 runs`."""
     return f"{amount:,} {one if amount == 1 else many or one + 's'}"
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """`; did you mean …?`, or nothing where no known word is like `word`."""
+    near = get_close_matches(word, list(known), n=1)
+    return f"; did you mean {str(near[0])!r}?" if near else ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -119,9 +119,10 @@ _TONES = {"VERIFIED": Tone.GOOD, "UNVERIFIED": Tone.UNKNOWN, "SKIPPED": Tone.MUT
 
 
 def batch_lines(batch: Batch, width: int) -> Iterator[Line]:
-    """What became of each run and how that is known. Good news is kept to a line, the rest of it is in the document."""
+    """What became of each run and how that is known. Only the first proof is told in full; the document has them all."""
+    first_proof = next((attempt for attempt in batch.attempts if attempt.outcome == "VERIFIED"), None)
     for attempt in batch.attempts:
-        yield from _attempt(attempt, width)
+        yield from _attempt(attempt, width, in_full=attempt.outcome != "VERIFIED" or attempt is first_proof)
     totals = Counter(str(attempt.outcome) for attempt in batch.attempts)
     said = ", ".join(f"{amount} {outcome.replace('_', ' ').lower()}" for outcome, amount in totals.most_common())
     yield (
@@ -130,11 +131,11 @@ def batch_lines(batch: Batch, width: int) -> Iterator[Line]:
     )
 
 
-def _attempt(attempt: Attempt, width: int) -> Iterator[Line]:
+def _attempt(attempt: Attempt, width: int, *, in_full: bool) -> Iterator[Line]:
     outcome = Span(f" {attempt.outcome.replace('_', ' ').lower():<12} ", _TONES.get(attempt.outcome, Tone.BAD))
     margin = len(attempt.run) + len(outcome.text)
     detail = plain(attempt.detail)
-    parts = [fit(detail, width - margin)] if attempt.outcome == "VERIFIED" else wrap(detail, width - margin)
+    parts = wrap(detail, width - margin) if in_full else [fit(detail, width - margin)]
     for i, part in enumerate(parts or [""]):
         start = (Span(attempt.run, Tone.MUTED), outcome) if i == 0 else (Span(" " * margin),)
         yield (*start, Span(part))

@@ -37,8 +37,8 @@ from connector.settings import (
     SyncSettings,
 )
 from monitor.settings import AlertSettings, MonitorSettings, ResumeSettings
-from tui.format import plain
-from tui.sources import PREFIX, Setting, Sources, nearest
+from tui.format import nearest, plain
+from tui.sources import PREFIX, Setting, Sources
 
 F = TypeVar("F", bound=Frozen)
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, SecretStr, ValidationError
 
-from tui.format import exactly, length_of_time, plain
+from tui.format import exactly, length_of_time, nearest, plain
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -25,12 +24,6 @@ class Setting:
     key: str
     value: str
     origin: str
-
-
-def nearest(word: str, known: Iterable[str]) -> str:
-    """`; did you mean …?` or nothing."""
-    near = get_close_matches(word, list(known), n=1, cutoff=0.6)
-    return f"; did you mean {str(near[0])!r}?" if near else ""
 
 
 @dataclass

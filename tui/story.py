@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from monitor.rows import CauseGroup, RunLine
     from tui.settings import Settings
 
-GROUPS_SHOWN = 4
+GROUPS_SHOWN = 3
 REASON = "demo: the flow was fixed"
 
 
@@ -152,11 +152,16 @@ def _what_is_left(runs: Sequence[RunLine], width: int) -> Iterator[Line]:
 
     yield from _chapter(6, f"What is left: {count(len(runs), 'failed run')}, and why")
     for code, amount in Counter(run.reason_code for run in runs).most_common():
-        reason = explain(code)
-        margin = 30
-        for i, part in enumerate(wrap(f"{reason.sentence} {reason.todo}", width - margin)):
-            start = f"   {amount:>4} {code:<{margin - 8}}" if i == 0 else " " * margin
-            yield (Span(start), Span(part))
+        start = f"   {amount:>4} {code:<20} "
+        for i, part in enumerate(wrap(explain(code).sentence, width - len(start))):
+            yield (Span(start if i == 0 else " " * len(start)), Span(part))
+    first = _first_deadline(runs)
+    if first:
+        yield (
+            Span(f"   {sum(run.eligibility == 'RESUMABLE' for run in runs)} can still be saved; the next is lost in "),
+            Span(time_left(first.seconds_left).strip(), time_left_tone(first.seconds_left)),
+            Span("."),
+        )
     yield ()
     yield from _paragraph(
         "On a terminal `reprise demo` opens the dashboard on this org. For yours: set REPRISE_INSTANCE_URL with "

@@ -10,8 +10,7 @@ import typer
 from tui import output
 from tui.asked import Asked
 from tui.diagnostics import ExitCode
-from tui.format import Line, Span, Tone, plain, wrap
-from tui.sources import nearest
+from tui.format import Line, Span, Tone, nearest, plain, wrap
 
 if TYPE_CHECKING:
     from monitor.reasons import Reason

@@ -79,8 +79,11 @@ def resume(
 
 
 def _make_plan(engine: Engine, settings: Settings, chosen: RunFilter) -> Plan:
-    from monitor import resume
+    from connector.errors import DataTooOld
+    from monitor import read, resume
 
+    if read.overview(engine, org_time(engine, chosen.org), chosen.org).as_of is None:
+        raise DataTooOld("No sync has completed yet, so nothing can be planned.", next_step="Run `reprise sync`.")
     return resume.plan(engine, org_time(engine, chosen.org), chosen, settings.resume, settings.monitor)
 
 

@@ -61,8 +61,8 @@ def run_table(runs: Sequence[RunLine], now: datetime, width: int) -> list[Line]:
         Column(""),
         Column("  LEFT"),
         Column("OK?"),
-        Column("ORCHESTRATION", share=2, minimum=13),
-        Column("STAGE › STEP", share=3, minimum=12),
+        Column("ORCHESTRATION", share=1, minimum=23),
+        Column("STAGE › STEP", share=2, minimum=12),
         Column("ID"),
     ]
     rows = [

@@ -7,6 +7,7 @@ from datetime import datetime, tzinfo
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.cells import cell_len
 
 from tui import output
 from tui.asked import Asked
@@ -16,6 +17,7 @@ from tui.format import (
     Span,
     Tone,
     count,
+    fit,
     in_words,
     instant,
     plain,
@@ -58,8 +60,8 @@ def page(detail: RunDetail, now: datetime, width: int) -> Iterator[Line]:
     """Everything about one run, top down: can it be saved, where it broke, what happened, what to do."""
     where = zone(detail.time_zone)
     yield from _head(detail, now, where, width)
-    yield from _section("Stages, steps and work items", _tree(detail, now))
-    yield from _section(f"Milestones ({detail.time_zone or 'UTC'})", _timeline(detail, now, where))
+    yield from _section("Stages, steps and work items", _tree(detail, now, width))
+    yield from _section(f"Milestones ({where})", _timeline(detail, now, where, width))
     yield from _section("Evidence", _evidence(detail, width))
     yield from _section("A resume would", _blast_radius(detail, width))
     yield from _section("Next", _next(detail))
@@ -101,13 +103,15 @@ def _head(detail: RunDetail, now: datetime, where: tzinfo, width: int) -> Iterat
 
 def _deadline(detail: RunDetail, now: datetime, where: tzinfo) -> Line:
     earliest, latest = detail.line.deadline_earliest, detail.line.deadline_latest
-    if earliest is None:
-        return (Span("unknown: nothing says when the run failed", Tone.UNKNOWN),)
+    if earliest is None or latest is None:
+        none = detail.line.eligibility == "NOT_RESUMABLE"
+        return (Span("none: it cannot be resumed", Tone.MUTED) if none else Span("unknown", Tone.UNKNOWN),)
+    if now >= latest:
+        return (Span("expired", Tone.MUTED), Span(f" {instant(latest, where)}"))
     seconds = int((earliest - now).total_seconds())
-    until = f" until {instant(earliest, where)}"
-    if latest and latest != earliest:
-        until += f", at the latest {instant(latest, where)}"
-    return (Span(time_left(seconds).strip(), time_left_tone(seconds)), Span(until))
+    left = Span(time_left(seconds).strip(), time_left_tone(seconds)) if seconds > 0 else Span("any time", Tone.ALARM)
+    uncertain = f", at the latest {instant(latest, where)}" if latest != earliest else ""
+    return (left, Span(f" until {instant(earliest, where)}{uncertain}"))
 
 
 def _labelled(label: str, body: Line, width: int) -> Iterator[Line]:
@@ -121,35 +125,46 @@ def _labelled(label: str, body: Line, width: int) -> Iterator[Line]:
         yield (first if i == 0 else Span(" " * margin), Span(part, body[0].tone))
 
 
-def _tree(detail: RunDetail, now: datetime) -> Iterator[Line]:
+def _tree(detail: RunDetail, now: datetime, width: int) -> Iterator[Line]:
     for i, stage in enumerate(detail.stages):
         last_stage = i == len(detail.stages) - 1
         took = _took(stage.started_at, stage.ended_at, now)
-        yield _node("", stage.status, stage.label or stage.name, took, last=last_stage)
+        yield _node("", stage.status, stage.label or stage.name, took, width, last=last_stage)
         for j, step in enumerate(stage.steps):
             last_step = j == len(stage.steps) - 1
             trunk = "  " if last_stage else "│ "
-            yield _node(trunk, step.status, step.label or step.name, _step_facts(step, now), last=last_step)
+            yield _node(trunk, step.status, step.label or step.name, _step_facts(step, now), width, last=last_step)
             for k, item in enumerate(step.work_items):
                 twig = trunk + ("  " if last_step else "│ ")
-                yield _node(twig, item.status, "work item", _assignee(item), last=k == len(step.work_items) - 1)
+                yield _node(twig, item.status, "work item", _assignee(item), width, last=k == len(step.work_items) - 1)
 
 
-def _node(trunk: str, status: str, name: str | None, facts: str, *, last: bool) -> Line:
+def _node(trunk: str, status: str, name: str | None, facts: str, width: int, *, last: bool) -> Line:
+    """One branch of the tree; a name that would push the facts off the line is cut, then the facts are."""
     here = state(status)
     branch = f"  {trunk}{'└' if last else '├'} "
+    said = " · ".join(part for part in (here.word, facts) if part)
+    room = width - len(branch) - 4
+    label = fit(plain(name or "(no name)"), max(room - cell_len(said), room // 2))
     return (
         Span(branch, Tone.MUTED),
         Span(here.symbol, here.tone),
-        Span(f" {plain(name or '(no name)')}  "),
-        Span(" · ".join(part for part in (here.word, facts) if part), Tone.MUTED),
+        Span(f" {label}  "),
+        Span(fit(said, room - cell_len(label)), Tone.MUTED),
     )
 
 
+_STEP_TYPES = {
+    "InteractiveStep": "interactive",
+    "BackgroundStep": "background",
+    "AynchronousBackgroundStep": "asynchronous",  # spelt so in Object Reference v67
+}
+
+
 def _step_facts(step: StepLine, now: datetime) -> str:
-    kind = plain(step.step_type or "").removesuffix("Step").lower()
+    kind = _STEP_TYPES.get(step.step_type or "", plain(step.step_type or ""))
     flow = f"flow {plain(step.called_flow)}" if step.called_flow else ""
-    return " · ".join(part for part in (kind, flow, _took(step.started_at, step.ended_at, now)) if part)
+    return " · ".join(part for part in (_took(step.started_at, step.ended_at, now), kind, flow) if part)
 
 
 def _assignee(item: WorkItemLine) -> str:
@@ -164,9 +179,11 @@ def _took(started_at: datetime | None, ended_at: datetime | None, now: datetime)
 _MILESTONE_TONES = {"Fail": Tone.BAD, "Resume": Tone.GOOD}
 
 
-def _timeline(detail: RunDetail, now: datetime, where: tzinfo) -> Iterator[Line]:
+def _timeline(detail: RunDetail, now: datetime, where: tzinfo, width: int) -> Iterator[Line]:
     """The milestones with the present and the deadline in their places among them."""
-    entries: list[tuple[datetime | None, Line]] = [(each.at, _milestone(each)) for each in detail.milestones]
+    entries: list[tuple[datetime | None, Line]] = [
+        (each.at, _milestone(each, width - 23)) for each in detail.milestones
+    ]
     earliest = detail.line.deadline_earliest
     entries.append((now, (Span("» now", Tone.STRONG),)))
     if earliest:
@@ -177,10 +194,10 @@ def _timeline(detail: RunDetail, now: datetime, where: tzinfo) -> Iterator[Line]
         yield (Span(f"  {stamp(at, where)}  ", Tone.MUTED), *line)
 
 
-def _milestone(entry: Milestone) -> Line:
+def _milestone(entry: Milestone, width: int) -> Line:
     tone = next((tone for start, tone in _MILESTONE_TONES.items() if entry.kind.startswith(start)), Tone.PLAIN)
     actor = f" by {plain(entry.actor)}" if entry.actor else ""
-    return (Span(plain(entry.text) + actor, tone),)
+    return (Span(fit(plain(entry.text) + actor, width), tone),)
 
 
 def _evidence(detail: RunDetail, width: int) -> Iterator[Line]:

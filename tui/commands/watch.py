@@ -72,7 +72,7 @@ def _say(report: CycleReport) -> None:
         parts.append(f"{report.evaluation.failed} failed, {count(len(report.evaluation.messages), 'new alert')}")
     if report.verification and (report.verification.settled or report.verification.still_open):
         settled, waiting = len(report.verification.settled), report.verification.still_open
-        parts.append(f"{settled} resumes settled, {waiting} waiting for proof")
+        parts.append(f"{count(settled, 'resume')} settled, {waiting} waiting for proof")
     diagnostics.say(f"{iso(report.started_at.replace(microsecond=0))}  {'; '.join(parts) or 'nothing done'}")
     for warning in report.warnings:
         diagnostics.warn(warning)
