@@ -158,7 +158,7 @@ def unfinished_batches(engine: Engine, org_id: str, started_before: datetime) ->
     unfinished = select(col(ResumeBatch.id)).where(
         col(ResumeBatch.org_id) == org_id,
         col(ResumeBatch.finished_at).is_(None),
-        col(ResumeBatch.started_at) < started_before,
+        col(ResumeBatch.started_at) <= started_before,
         ~is_open.exists(),
     )
     with engine.connect() as connection:

@@ -21,7 +21,7 @@ from monitor.ledger import AttemptOutcome
 from monitor.sql import chunks
 from monitor.story import ERROR
 
-_RESUMED = frozenset({"ResumeInstance", "StartInstance"})
+_RESUMED = {"ResumeInstance": "Resume Run", "StartInstance": "Start Run"}
 """Milestones of a resume: "Start Run" is logged when a run "started or was manually resumed" (Help, "Orchestration Run")."""
 _FAILED = "FailInstance"
 
@@ -79,15 +79,15 @@ def judge(before: Snapshot, after: Snapshot | None) -> tuple[AttemptOutcome | No
     if after is None or after.gone:
         return AttemptOutcome.VANISHED, "The run can no longer be seen: it was deleted, or is no longer shared with us."
     new = _new_milestones(before, after)
-    resumed = sorted(kind for kind in new if kind in _RESUMED)
+    resumed = sorted(label for kind, label in _RESUMED.items() if kind in new)
     moved = _moved_steps(before, after)
-    proof = ", ".join([*(f"milestone {kind}" for kind in resumed), *moved])
+    proof = ", ".join([*(f"milestone {label}" for label in resumed), *moved])
     if after.status != ERROR:
         if proof:
             return AttemptOutcome.VERIFIED, f"Its status is {after.status}; new since the call: {proof}."
         return None, f"Status is {after.status}, but no milestone and no step state is new."
     if _failed_anew(before, after, new, proof):
-        return AttemptOutcome.FAILED_AGAIN, "The run was resumed and failed again; its 14 days start anew."
+        return AttemptOutcome.FAILED_AGAIN, "The run was resumed and failed again."
     return None, "The run is still in Error, with nothing newer than before the call."
 
 

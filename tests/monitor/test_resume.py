@@ -53,7 +53,7 @@ def test_runs_of_a_fixed_flow_are_resumed_and_proven(database_url: str) -> None:
         assert (kept.actor, kept.reason, kept.outcome) == ("ada", "the quote service is back", "ALL_VERIFIED")
         assert kept.finished_at is not None
         assert {attempt.outcome for attempt in shop.rows(ResumeAttempt)} == {"VERIFIED"}
-        assert "milestone ResumeInstance" in batch.attempts[0].detail
+        assert "milestone Resume Run" in batch.attempts[0].detail
 
 
 def test_the_first_verified_resume_proves_the_org(shop: Workshop) -> None:
