@@ -14,7 +14,7 @@ import typer
 
 from tui import diagnostics, output
 from tui.asked import Asked, Command, remember
-from tui.commands import config, dashboard, db, demo, explain, groups, resume, runs, show, sync, watch
+from tui.commands import config, dashboard, db, demo, explain, groups, reconcile, resume, runs, show, sync, watch
 from tui.diagnostics import ExitCode
 
 app = typer.Typer(
@@ -37,6 +37,7 @@ def _print_version(asked: bool) -> None:
 for command in (
     dashboard.dashboard,
     sync.sync,
+    reconcile.reconcile,
     runs.runs,
     show.show,
     groups.groups,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import traceback
+from contextlib import suppress
 from enum import IntEnum
 
 import typer
@@ -73,8 +74,9 @@ def sentences(error: BaseException) -> tuple[str, str, str]:
         context = getattr(error, "ctx", None)
         command = context.command_path if context else "reprise"
         return error.format_message(), "", f"`{command} --help` shows what it takes."
+    reason = next(iter(str(error).splitlines()), "")
     return (
-        f"Something unexpected happened inside Reprise: {type(error).__name__}: {error}",
+        f"Something unexpected happened inside Reprise: {type(error).__name__}: {reason}",
         "",
         "Repeat the command with -v to see where it happened.",
     )
@@ -88,12 +90,12 @@ def fail(error: BaseException, *, verbose: bool = False) -> ExitCode:
     for sentence in filter(None, (meaning, next_step)):
         say(sentence)
     if verbose:
-        sys.stderr.write("".join(traceback.format_exception(error)))
+        talk("".join(traceback.format_exception(error)))
     return exit_code(error)
 
 
 def error_document(error: BaseException) -> dict[str, object]:
-    """`error` for a script that asked for JSON."""
+    """`error` for a script that asked for JSON; `code` is Salesforce's errorCode where the org said no."""
     what, meaning, next_step = sentences(error)
     return {
         "kind": type(error).__name__,
@@ -101,14 +103,14 @@ def error_document(error: BaseException) -> dict[str, object]:
         "what": what,
         "meaning": meaning,
         "next_step": next_step,
+        "code": error.code if isinstance(error, errors.OrgRefused) else None,
     }
 
 
 def say(sentence: str, tone: Tone = Tone.PLAIN) -> None:
     """One sentence to the person at the keyboard."""
     line: Line = (Span(sentence, tone),)
-    sys.stderr.write(styled(line, sys.stderr) + "\n")
-    sys.stderr.flush()
+    _write(styled(line, sys.stderr) + "\n")
 
 
 def talk(paragraphs: str) -> None:
@@ -125,8 +127,7 @@ def warn(sentence: str) -> None:
 def progress(sentence: str) -> None:
     """Replace the progress line; nothing where stderr is no terminal. End it with `progress("")`."""
     if has_cursor():
-        sys.stderr.write("\r\x1b[K" + styled((Span(sentence[: width() - 1], Tone.MUTED),), sys.stderr))
-        sys.stderr.flush()
+        _write("\r\x1b[K" + styled((Span(sentence[: width() - 1], Tone.MUTED),), sys.stderr))
 
 
 def has_cursor() -> bool:
@@ -136,4 +137,10 @@ def has_cursor() -> bool:
 
 def verbatim(block: str) -> None:
     """A block of our own text as it is."""
-    sys.stderr.write(block)
+    _write(block)
+
+
+def _write(text: str) -> None:
+    with suppress(OSError):  # nobody listens any more; what is being done goes on
+        sys.stderr.write(text)
+        sys.stderr.flush()

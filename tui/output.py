@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterable, Mapping
 from typing import TextIO
 
+from connector.errors import Failure
 from tui.format import ASCII_STAND_INS, Line, Span, Tone, visible
 
 SCHEMA_VERSION = 1
@@ -102,10 +103,15 @@ def _escape(match: re.Match[str]) -> str:
 
 
 def _write(text: str) -> None:
-    """Write and flush. A reader that went away (`reprise runs | head`) ends the output, never the work."""
+    """Write and flush. A reader that went away (`reprise runs | head`) ends the output, never the work.
+
+    Raises Failure where the text cannot be written, as on a full disk.
+    """
     try:
         sys.stdout.write(text)
         sys.stdout.flush()
-    except BrokenPipeError:
+    except OSError as error:
         # Python flushes stdout once more at exit; on the null device that succeeds.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if not isinstance(error, BrokenPipeError):
+            raise Failure(f"The output could not be written: {error.strerror}.") from error

@@ -18,7 +18,20 @@ from tui.diagnostics import ExitCode
 
 __all__ = ["reprise"]
 
-COMMANDS = ["dashboard", "sync", "runs", "show", "groups", "explain", "resume", "watch", "demo", "config", "db"]
+COMMANDS = [
+    "dashboard",
+    "sync",
+    "reconcile",
+    "runs",
+    "show",
+    "groups",
+    "explain",
+    "resume",
+    "watch",
+    "demo",
+    "config",
+    "db",
+]
 
 
 def test_help_names_every_command_and_every_exit_code(reprise: Type) -> None:

@@ -86,6 +86,18 @@ def test_a_full_sync_reads_everything_again(writing: FailingOrg, reprise: Type) 
     assert read[1] >= writing.failed
 
 
+def test_the_audit_finds_what_polling_cannot_see(writing: FailingOrg, reprise: Type) -> None:
+    """A purged run leaves no trace for a poll; the audit marks it, and lists and verdicts follow."""
+    quiet = reprise("reconcile")
+    assert quiet.code == 0
+    assert "0 runs concerned, 1 API call" in quiet.out
+    writing.org.world.store.purge("FlowOrchestrationInstance", writing.loans[2])
+    document = reprise("reconcile --json").document
+    assert document["outcome"] == "COMPLETE"
+    assert {each["object"]: each["vanished"] for each in document["objects"]}["FlowOrchestrationInstance"] == 1
+    assert reprise("runs --at-risk --json").document["total"] == 3
+
+
 # Bad input
 
 

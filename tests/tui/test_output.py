@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -95,3 +96,18 @@ def test_a_reader_that_goes_away_ends_the_output_and_not_the_work() -> None:
     with process.stderr:
         assert process.stderr.read() == b"work done"
     assert process.wait(30) == 0
+
+
+def test_a_full_disk_is_told(tmp_path: Path) -> None:
+    """One sentence and exit code 1, in both forms of the answer."""
+    full = Path("/dev/full")
+    if not full.exists():
+        pytest.skip("this system has no /dev/full")
+    for more in ([], ["--json"]):
+        with full.open("w") as nowhere:
+            ended = subprocess.run(
+                [str(Path(sys.executable).with_name("reprise")), "explain", *more],
+                stdout=nowhere, stderr=subprocess.PIPE, text=True, check=False, cwd=tmp_path,
+            )  # fmt: skip
+        assert ended.returncode == 1
+        assert ended.stderr == "The output could not be written: No space left on device.\n"

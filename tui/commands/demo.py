@@ -22,7 +22,7 @@ def demo(
     context: typer.Context,
     headless: Annotated[bool, typer.Option("--headless", help="Tell the story as text; no dashboard.")] = False,
     scenario: Annotated[str, typer.Option("--scenario", metavar="NAME", help="What the org holds.")] = "monday",
-    port: Annotated[int, typer.Option("--port", metavar="N", help="Of the org; 0 is any free one.")] = 0,
+    port: Annotated[int, typer.Option("--port", metavar="N", min=0, max=65535, help="Of the org; 0: any.")] = 0,
 ) -> ExitCode:
     """Try everything on a simulated org; needs no Salesforce.
 

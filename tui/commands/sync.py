@@ -17,7 +17,7 @@ from tui.opened import mirror, org_client, settings_of, sync_and_judge
 if TYPE_CHECKING:
     from connector.report import Progress, SyncReport
 
-_TONES = {"COMPLETE": Tone.GOOD, "PARTIAL": Tone.WARNING, "FAILED": Tone.BAD}
+OUTCOME_TONES = {"COMPLETE": Tone.GOOD, "PARTIAL": Tone.WARNING, "FAILED": Tone.BAD}
 
 
 def sync(
@@ -41,7 +41,12 @@ def sync(
         output.lines(report_lines(report, output.width()))
     for warning in report.warnings:
         diagnostics.warn(warning)
-    return {"COMPLETE": ExitCode.OK, "PARTIAL": ExitCode.PARTIAL}.get(report.outcome, ExitCode.FAILURE)
+    return ended(report.outcome)
+
+
+def ended(outcome: str) -> ExitCode:
+    """How a pass ended, for the shell."""
+    return {"COMPLETE": ExitCode.OK, "PARTIAL": ExitCode.PARTIAL}.get(outcome, ExitCode.FAILURE)
 
 
 def show_progress(progress: Progress) -> None:
@@ -77,6 +82,6 @@ def report_lines(report: SyncReport, width: int) -> Iterator[Line]:
     calls = count(report.api_calls, "API call")
     used = f" ({report.api_used:,} of {report.api_max:,} used today)" if report.api_used and report.api_max else ""
     yield (
-        Span(report.outcome.lower(), _TONES[report.outcome]),
+        Span(report.outcome.lower(), OUTCOME_TONES[report.outcome]),
         Span(f": {count(total, 'row')} in {report.seconds:.1f} s, {calls}{used}"),
     )
