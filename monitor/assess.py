@@ -16,16 +16,13 @@ from connector.mirror.engine import writing
 from monitor import attention
 from monitor.assessment import FAR, Assessment, Place, columns, micros
 from monitor.ledger import ResumeAttempt
+from monitor.selection import ASSESSMENT, RUN, SETTLED, failed
 from monitor.settings import MonitorSettings
 from monitor.sql import chunks, table_of
 from monitor.stories import Siblings, load, org_context
-from monitor.story import ERROR, KNOWN_STATUSES, RunFacts, Sibling, Story
+from monitor.story import ERROR, RunFacts, Sibling, Story
 from monitor.triage import UNFAILED, judge
 from monitor.verdict import Eligibility, Verdict
-
-ASSESSMENT, RUN = table_of(Assessment), table_of(tables.Run)
-SETTLED = sorted(KNOWN_STATUSES - {ERROR})
-"""The statuses of runs that have not failed. Any other, known or not, is judged."""
 
 
 def assess(
@@ -66,8 +63,8 @@ def siblings_of(connection: Connection, org_id: str) -> Siblings:
         ).where(ASSESSMENT.c.org_id == org_id, ASSESSMENT.c.resumed_at.is_not(None))
     )
     groups: defaultdict[str, list[Sibling]] = defaultdict(list)
-    for group, run_id, resumed_at, failed in known:
-        groups[group].append(Sibling(run_id, resumed_at, None if failed is None else not failed))
+    for group, run_id, resumed_at, failing in known:
+        groups[group].append(Sibling(run_id, resumed_at, None if failing is None else not failing))
     return {group: tuple(sorted(members)) for group, members in groups.items()}
 
 
@@ -87,12 +84,12 @@ def _assess_org(connection: Connection, org_id: str, now: datetime, runs: Collec
 
 def _candidates(connection: Connection, org_id: str, now: datetime, runs: Collection[str] | None) -> Sequence[str]:
     """The runs to judge: in Error now or once, or touched by a resume of ours."""
-    failed = select(RUN.c.id).where(RUN.c.org_id == org_id, RUN.c.status.not_in(SETTLED))
+    failing = select(RUN.c.id).where(failed([org_id]))
     change, attempt = table_of(tables.StatusChange), table_of(ResumeAttempt)
     once = select(change.c.run_id).where(change.c.org_id == org_id, change.c.old_status == ERROR)
     tried = select(attempt.c.run_id).where(attempt.c.org_id == org_id)
     judged = select(ASSESSMENT.c.run_id).where(ASSESSMENT.c.org_id == org_id, ASSESSMENT.c.episode > 0)
-    candidates = set(connection.scalars(failed.union(once, tried, judged)))
+    candidates = set(connection.scalars(failing.union(once, tried, judged)))
     if runs is None:
         return sorted(candidates)
     at_rest = select(ASSESSMENT.c.run_id).where(

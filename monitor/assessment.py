@@ -6,7 +6,7 @@ with, is decided when the row is read (`monitor.triage.at`). So a stored row nev
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import IntEnum
 from typing import Any
 
@@ -44,8 +44,8 @@ class Assessment(SQLModel, table=True):
 
     __tablename__ = "assessment"
     __table_args__ = (
-        Index("ix_assessment_due", "place", "due", "run_id"),
-        Index("ix_assessment_lost", "place", "lost"),
+        Index("ix_assessment_due", "place", "due", "run_id", "org_id"),
+        Index("ix_assessment_lost", "place", "lost", "due", "org_id"),
         Index("ix_assessment_group", "org_id", "cause_group"),
     )
 
@@ -81,6 +81,11 @@ def micros(moment: datetime | None) -> int:
         return FAR
     whole = int(moment.timestamp())
     return whole * 1_000_000 + moment.microsecond
+
+
+def moment_of(whole: int) -> datetime:
+    """The moment that a `due` or `lost` stands for."""
+    return datetime.fromtimestamp(whole // 1_000_000, UTC).replace(microsecond=whole % 1_000_000)
 
 
 def columns(run: RunFacts, verdict: Verdict) -> dict[str, Any]:

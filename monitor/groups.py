@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Select, and_, case, func, or_, select
+from sqlalchemy import Connection, or_, select
 
-from connector.mirror import tables
-from monitor.assessment import Place, micros
+from monitor.assessment import FAR, Place, micros, moment_of
 from monitor.lines import Moment, shown
 from monitor.reasons import explain
-from monitor.rows import CauseGroup, RunFilter
-from monitor.selection import ASSESSMENT, JUDGED, RUN, segments
+from monitor.rows import CauseGroup
+from monitor.selection import ASSESSMENT, JUDGED, RUN, Question, segments
+from monitor.sql import chunks
 from monitor.verdict import Readiness, ReasonCode
 
 NEW = timedelta(days=1)
@@ -20,52 +22,58 @@ NEW = timedelta(days=1)
 NEVER = datetime.max.replace(tzinfo=UTC)
 
 
-def groups(connection: Connection, moment: Moment, chosen: RunFilter) -> tuple[CauseGroup, ...]:
+def groups(connection: Connection, moment: Moment, question: Question) -> tuple[CauseGroup, ...]:
     """The cause groups of the selected runs in Error, soonest deadline first; those without one last, largest first."""
-    rows = connection.execute(_query(moment, chosen)).all()
-    found = [_group(row, moment) for row in rows]
+    members: defaultdict[tuple[str, str], list[Any]] = defaultdict(list)
+    for row in _members(connection, question):
+        members[row.org_id, row.cause_group].append(row)
+    firsts = {key: min(rows, key=lambda row: _urgency(row, moment.now)) for key, rows in members.items()}
+    samples = _samples(connection, [row.run_id for row in firsts.values()])
+    found = [
+        _group(rows, samples[row.org_id, row.run_id], moment) for key, rows in members.items() for row in [firsts[key]]
+    ]
     return tuple(sorted(found, key=lambda group: (group.first_deadline or NEVER, -group.count, group.id)))
 
 
-def _query(moment: Moment, chosen: RunFilter) -> Select[Any]:
-    """One row a group: its figures beside its sample, the run that will be lost first."""
-    chain = segments(moment.now, chosen, list(moment.orgs), moment.stale())
-    failing = or_(*(segment.where for segment in chain if segment.judged and not segment.eyes))
-    of_group: dict[str, Any] = {"partition_by": (ASSESSMENT.c.org_id, ASSESSMENT.c.cause_group)}
-    due, now = ASSESSMENT.c.due, micros(moment.now)
-    in_time = and_(ASSESSMENT.c.place == Place.SAVABLE, due >= now, ASSESSMENT.c.org_id.not_in(moment.stale()))
-    first = func.min(case((due >= now, ASSESSMENT.c.deadline_earliest)), type_=tables.Instant())
-    soonest = (case((ASSESSMENT.c.lost >= now, 0), else_=1), ASSESSMENT.c.place, due, ASSESSMENT.c.run_id)
-    ranked = (
-        select(
-            ASSESSMENT,
-            RUN.c.orchestration,
-            func.count().over(**of_group).label("size"),
-            func.sum(case((in_time, 1), else_=0)).over(**of_group).label("resumable"),
-            func.sum(case((ASSESSMENT.c.failed_at > moment.now - NEW, 1), else_=0)).over(**of_group).label("new"),
-            first.over(**of_group).label("first_deadline"),
-            func.row_number().over(**of_group, order_by=soonest).label("rank"),
-        )
-        .select_from(ASSESSMENT.join(RUN, JUDGED))
-        .where(failing, ASSESSMENT.c.cause_group.is_not(None))
-        .subquery()
-    )
-    return select(ranked).where(ranked.c.rank == 1)
+def _members(connection: Connection, question: Question) -> Sequence[Any]:
+    """The figures of every selected run in Error."""
+    failing = [segment for segment in segments(question) if segment.judged and not segment.eyes]
+    figures = (ASSESSMENT.c.place, ASSESSMENT.c.due, ASSESSMENT.c.lost, ASSESSMENT.c.failed_at)
+    what = select(ASSESSMENT.c.org_id, ASSESSMENT.c.cause_group, ASSESSMENT.c.run_id, *figures)
+    if any(segment.joined for segment in failing):
+        what = what.join_from(ASSESSMENT, RUN, JUDGED)
+    selected = or_(*(segment.where for segment in failing))
+    return connection.execute(what.where(selected, ASSESSMENT.c.cause_group.is_not(None))).all()
 
 
-def _group(row: Any, moment: Moment) -> CauseGroup:
+def _urgency(row: Any, now: datetime) -> tuple[bool, int, int, str]:
+    return row.lost < micros(now), row.place, row.due, row.run_id
+
+
+def _samples(connection: Connection, run_ids: Sequence[str]) -> dict[tuple[str, str], Any]:
+    told = (ASSESSMENT.c.stage, ASSESSMENT.c.step, ASSESSMENT.c.error, ASSESSMENT.c.reason)
+    ready = (ASSESSMENT.c.readiness, ASSESSMENT.c.readiness_note, ASSESSMENT.c.cause_group)
+    what = select(RUN.c.org_id, RUN.c.id, RUN.c.orchestration, *told, *ready).join_from(RUN, ASSESSMENT, JUDGED)
+    rows = [row for chunk in chunks(run_ids) for row in connection.execute(what.where(RUN.c.id.in_(chunk)))]
+    return {(row.org_id, row.id): row for row in rows}
+
+
+def _group(rows: Sequence[Any], sample: Any, moment: Moment) -> CauseGroup:
+    now = micros(moment.now)
+    ahead = [row.due for row in rows if row.due >= now and row.place != Place.HOPELESS and row.lost >= now]
+    in_time = [row for row in rows if row.place == Place.SAVABLE and row.due >= now]
     return CauseGroup(
-        id=row.cause_group,
-        org=moment.orgs[row.org_id].name,
-        orchestration=row.orchestration,
-        stage=row.stage,
-        step=row.step,
-        cause=shown(row.error, moment.settings) or explain(ReasonCode(row.reason)).sentence,
-        count=row.size,
-        resumable=int(row.resumable),
-        first_deadline=row.first_deadline,
-        new_last_day=int(row.new),
-        readiness=Readiness(row.readiness),
-        readiness_note=row.readiness_note,
-        sample_run=row.run_id,
+        id=sample.cause_group,
+        org=moment.orgs[sample.org_id].name,
+        orchestration=sample.orchestration,
+        stage=sample.stage,
+        step=sample.step,
+        cause=shown(sample.error, moment.settings) or explain(ReasonCode(sample.reason)).sentence,
+        count=len(rows),
+        resumable=0 if sample.org_id in moment.stale() else len(in_time),
+        first_deadline=moment_of(min(ahead)) if ahead and min(ahead) < FAR else None,
+        new_last_day=sum(row.failed_at is not None and row.failed_at > moment.now - NEW for row in rows),
+        readiness=Readiness(sample.readiness),
+        readiness_note=sample.readiness_note,
+        sample_run=sample.id,
     )

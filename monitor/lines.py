@@ -67,7 +67,7 @@ def lines(connection: Connection, moment: Moment, numbers: Iterable[int]) -> dic
         both = RUN.join(ASSESSMENT, JUDGED, isouter=True)
         what = (ROWID.label("number"), *_RUN_COLUMNS, *_ASSESSMENT_COLUMNS, _VERSION.label("version"))
         rows += connection.execute(select(*what).select_from(both).where(ROWID.in_(chunk))).all()
-    attempts = attempts_on(connection, [row.id for row in rows])
+    attempts = attempts_on(connection, list(moment.orgs), [row.id for row in rows])
     unjudged = _judge_now(connection, [row for row in rows if _is_unjudged(row)])
     return {
         row.number: line(
@@ -112,12 +112,15 @@ def shown(error: str | None, settings: MonitorSettings) -> str | None:
     return signature.mask(error) if error and settings.mask else error
 
 
-def attempts_on(connection: Connection, run_ids: Collection[str]) -> dict[tuple[str, str], Attempts]:
+def attempts_on(
+    connection: Connection, orgs: Collection[str], run_ids: Collection[str]
+) -> dict[tuple[str, str], Attempts]:
     """Our attempts by org and run."""
     opened = func.min(ATTEMPT.c.intended_at, type_=tables.Instant()).filter(ATTEMPT.c.settled_at.is_(None))
     found = {}
     for chunk in chunks(run_ids):
-        counted = select(ATTEMPT.c.org_id, ATTEMPT.c.run_id, func.count(), opened).where(ATTEMPT.c.run_id.in_(chunk))
+        counted = select(ATTEMPT.c.org_id, ATTEMPT.c.run_id, func.count(), opened)
+        counted = counted.where(ATTEMPT.c.org_id.in_(orgs), ATTEMPT.c.run_id.in_(chunk))
         for org_id, run_id, count, since in connection.execute(counted.group_by(ATTEMPT.c.org_id, ATTEMPT.c.run_id)):
             found[org_id, run_id] = Attempts(count, since)
     return found

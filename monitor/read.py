@@ -5,16 +5,18 @@
 
 from __future__ import annotations
 
+import re
 from array import array
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 from difflib import get_close_matches
+from itertools import chain
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Engine, func, select
 
-from connector.errors import NotFound
+from connector.errors import NotFound, UsageError
 from connector.mirror import tables
 from monitor.assessment import FAR, Place, micros
 from monitor.detail import detail
@@ -22,12 +24,13 @@ from monitor.groups import groups as groups_of
 from monitor.lines import Moment
 from monitor.lines import lines as lines_of
 from monitor.rows import CauseGroup, Overview, RunDetail, RunFilter, RunLine, RunPage
-from monitor.selection import ASSESSMENT, ROWID, RUN, Segment, long_id, segments
+from monitor.selection import ASSESSMENT, ROWID, RUN, Question, Segment, failed, long_id, segments
 from monitor.settings import MonitorSettings
 from monitor.sql import table_of
 
 ORG = table_of(tables.Org)
 EVERYTHING = RunFilter()
+BATCH = 2000
 SORTS: dict[str, tuple[ColumnElement[Any], ...]] = {
     "left": (),
     "orchestration": (RUN.c.orchestration, RUN.c.id),
@@ -50,11 +53,11 @@ def runs(
     with engine.connect() as connection:
         moment = _moment(connection, now, filter.org, settings)
         total, numbers = 0, list[int]()
-        for segment in segments(now, filter, list(moment.orgs), moment.stale()):
+        for segment in segments(_question(connection, moment, filter)):
             count = connection.scalar(segment.select(func.count(), numbered=False)) or 0
             wanted = None if limit is None else limit - len(numbers)
             if count and wanted != 0 and offset < total + count:
-                numbers += _numbers(connection, segment, wanted, max(0, offset - total))
+                numbers += chain.from_iterable(_numbers(connection, segment, wanted, max(0, offset - total)))
             total += count
         found = lines_of(connection, moment, numbers)
         return RunPage(_as_of(moment), total, tuple(found[number] for number in numbers if number in found))
@@ -77,8 +80,9 @@ def vector(
     with engine.connect() as connection:
         moment = _moment(connection, now, filter.org, settings)
         numbers = array("q")
-        for segment in segments(now, filter, list(moment.orgs), moment.stale()):
-            numbers.extend(_numbers(connection, replace(segment, order=order or segment.order), None, 0))
+        for segment in segments(_question(connection, moment, filter)):
+            for part in _numbers(connection, replace(segment, order=order or segment.order), None, 0):
+                numbers.extend(part)
         return numbers
 
 
@@ -119,7 +123,8 @@ def groups(
 ) -> tuple[CauseGroup, ...]:
     """The selected failed runs by cause, soonest deadline first."""
     with engine.connect() as connection:
-        return groups_of(connection, _moment(connection, now, filter.org, settings), filter)
+        moment = _moment(connection, now, filter.org, settings)
+        return groups_of(connection, moment, _question(connection, moment, filter))
 
 
 def overview(
@@ -174,13 +179,61 @@ def _unknown_run(connection: Connection, moment: Moment, run_id: str) -> NotFoun
     )
 
 
-def _numbers(connection: Connection, segment: Segment, limit: int | None, offset: int) -> list[int]:
+def _question(connection: Connection, moment: Moment, chosen: RunFilter) -> Question:
+    """What a filter means in this mirror. Raises UsageError for a group prefix that several groups share."""
+    orgs = list(moment.orgs)
+    if chosen.group is not None:
+        chosen = replace(chosen, group=_whole_group(connection, orgs, chosen.group.strip().lower()))
+    names = None
+    if chosen.orchestration is not None:
+        names = _orchestrations(connection, orgs, chosen.orchestration)
+    return Question(moment.now, chosen, orgs, moment.stale(), names, _has_unjudged(connection, orgs))
+
+
+def _whole_group(connection: Connection, orgs: list[str], prefix: str) -> str:
+    group = ASSESSMENT.c.cause_group
+    like = select(group).where(ASSESSMENT.c.org_id.in_(orgs), group >= prefix, group < f"{prefix}g")
+    found = connection.scalars(like.distinct().limit(3)).all()
+    if len(found) > 1:
+        raise UsageError(
+            f"Several cause groups begin with {prefix!r}: {', '.join(sorted(found))}.",
+            next_step="Type more of the one you mean; `reprise groups` lists them.",
+        )
+    return found[0] if found else prefix
+
+
+def _orchestrations(connection: Connection, orgs: list[str], pattern: str) -> list[str]:
+    """The API names whose name or label a pattern matches, any case, `*` as wildcard.
+
+    Hops from name to name along the index, so that a million runs of thirty orchestrations cost thirty looks.
+    """
+    wanted = re.compile(".*".join(map(re.escape, pattern.split("*"))), re.IGNORECASE)
+    named = select(RUN.c.orchestration, RUN.c.orchestration_label).order_by(RUN.c.orchestration).limit(1)
+    found = []
+    for org in orgs:
+        name = ""
+        while row := connection.execute(named.where(RUN.c.org_id == org, RUN.c.orchestration > name)).first():
+            name = row.orchestration
+            if any(wanted.fullmatch(each) for each in row if each):
+                found.append(name)
+    return sorted(set(found))
+
+
+def _has_unjudged(connection: Connection, orgs: list[str]) -> bool:
+    """Whether there are more runs to judge than judged ones, as between a sync and the assessment after it."""
+    judged = select(func.count()).where(ASSESSMENT.c.place <= Place.HOPELESS, ASSESSMENT.c.org_id.in_(orgs))
+    failing = select(func.count()).select_from(RUN).where(failed(orgs))
+    return bool(orgs) and connection.scalar(judged) != connection.scalar(failing)
+
+
+def _numbers(connection: Connection, segment: Segment, limit: int | None, offset: int) -> Iterator[Iterator[int]]:
+    """The row numbers of a segment in batches, past SQLAlchemy's rows: they are whole numbers in any database."""
     query = segment.select(ROWID).order_by(*segment.order)
-    if limit is not None:
-        query = query.limit(limit)
-    if offset:
-        query = query.limit(limit if limit is not None else FAR).offset(offset)
-    return list(connection.scalars(query))
+    if limit is not None or offset:
+        query = query.limit(FAR if limit is None else limit).offset(offset)
+    cursor: Any = connection.execute(query).cursor
+    while batch := cursor.fetchmany(BATCH):
+        yield chain.from_iterable(batch)
 
 
 def _as_of(moment: Moment) -> datetime | None:
@@ -191,7 +244,7 @@ def _as_of(moment: Moment) -> datetime | None:
 
 def _by_status(connection: Connection, orgs: list[str]) -> dict[str, int]:
     counted = select(RUN.c.status, func.count()).where(RUN.c.org_id.in_(orgs)).group_by(RUN.c.status)
-    return dict(connection.execute(counted.order_by(RUN.c.status)).tuples().all())
+    return dict(connection.execute(counted.order_by(RUN.c.status)).all())
 
 
 def _risk(connection: Connection, moment: Moment) -> tuple[int, int, datetime | None]:
@@ -199,14 +252,17 @@ def _risk(connection: Connection, moment: Moment) -> tuple[int, int, datetime | 
     day = micros(moment.now + timedelta(days=1))
     due = ASSESSMENT.c.due
     total, soon, first = 0, 0, None
-    for segment in segments(moment.now, RunFilter(at_risk=True), list(moment.orgs), moment.stale()):
+    for segment in segments(_question(connection, moment, RunFilter(at_risk=True))):
         if not segment.judged:
             total += connection.scalar(segment.select(func.count())) or 0
             continue
         earliest = func.min(ASSESSMENT.c.deadline_earliest, type_=tables.Instant())
         counted: Any = connection.execute(
             segment.select(
-                func.count(), func.count().filter(due <= day), earliest.filter(due >= micros(moment.now)), numbered=False
+                func.count(),
+                func.count().filter(due <= day),
+                earliest.filter(due >= micros(moment.now)),
+                numbered=False,
             )
         ).one()
         total, soon = total + counted[0], soon + counted[1]

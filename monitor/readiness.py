@@ -5,7 +5,6 @@ It warns and never forbids: a fix can be data, a permission or Apex code that le
 
 from __future__ import annotations
 
-import re
 from datetime import datetime
 
 from monitor.deadline import deadline
@@ -14,12 +13,19 @@ from monitor.verdict import RESUME_WINDOW, Readiness, ReasonCode
 
 RECOVERABLE = frozenset({ReasonCode.STEP_FLOW_ERROR, ReasonCode.SCREEN_FLOW_ERROR, ReasonCode.ASSIGNEE_INACTIVE})
 
-_TRANSIENT = re.compile(
-    r"UNABLE_TO_LOCK_ROW|REQUEST_LIMIT_EXCEEDED|QUERY_TIMEOUT|SERVER_UNAVAILABLE|read timed out|CPU time limit"
-    r"|timed? ?out|try again later|unable to obtain exclusive access",
-    re.IGNORECASE,
+_TRANSIENT = (
+    "unable_to_lock_row",
+    "unable to obtain exclusive access",
+    "request_limit_exceeded",
+    "query_timeout",
+    "server_unavailable",
+    "cpu time limit",
+    "timed out",
+    "try again later",
 )
-_HALF_DONE = re.compile(r"DUPLICATE_VALUE|DUPLICATES_DETECTED|duplicate value found", re.IGNORECASE)
+"""Parts of error texts, in lower case, of errors that pass by themselves."""
+_HALF_DONE = ("duplicate_value", "duplicates_detected", "duplicate value found")
+"""Of errors that show work done before: what should be made exists already."""
 
 
 def assess(story: Story, reason: ReasonCode, failed_at: datetime | None) -> tuple[Readiness, str]:
@@ -32,10 +38,10 @@ def assess(story: Story, reason: ReasonCode, failed_at: datetime | None) -> tupl
         return followed
     if change is not None:
         return Readiness.READY, what
-    error = (story.interview.error if story.interview else None) or ""
-    if _HALF_DONE.search(error) and story.episode > 1:
+    error = ((story.interview.error if story.interview else None) or "").lower()
+    if story.episode > 1 and any(sign in error for sign in _HALF_DONE):
         return Readiness.NEEDS_HUMAN, "The step has run before and part of its work exists already: look at the record."
-    if _TRANSIENT.search(error):
+    if any(sign in error for sign in _TRANSIENT):
         return Readiness.READY, "The error is of a passing kind."
     if story.episode > 1:
         return Readiness.LIKELY_TO_FAIL_AGAIN, "It was resumed and failed again, and nothing has changed since."

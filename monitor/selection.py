@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import pairwise
 from typing import Any
 
 from sqlalchemy import ColumnElement, FromClause, Select, and_, case, exists, func, literal_column, not_, or_, select
@@ -18,7 +19,7 @@ from connector.mirror import tables
 from monitor.assessment import Assessment, Place, micros
 from monitor.ledger import ResumeAttempt
 from monitor.rows import RunFilter
-from monitor.sql import table_of
+from monitor.sql import AnyCaseLike, escaped, table_of
 from monitor.story import ERROR, KNOWN_STATUSES
 from monitor.verdict import ReasonCode
 
@@ -26,10 +27,25 @@ RUN, ASSESSMENT, ATTEMPT = table_of(tables.Run), table_of(Assessment), table_of(
 ROWID: ColumnElement[int] = literal_column("run.rowid")
 """A run's number: SQLite has one for every row; on PostgreSQL it is a column of the same name."""
 SETTLED = sorted(KNOWN_STATUSES - {ERROR})
+"""The statuses of runs that have not failed. Any other, known or not, is judged."""
 JUDGED = and_(ASSESSMENT.c.org_id == RUN.c.org_id, ASSESSMENT.c.run_id == RUN.c.id)
-SHORT_ID, LONG_ID = 15, 18
+_ATTEMPTED = and_(ATTEMPT.c.org_id == ASSESSMENT.c.org_id, ATTEMPT.c.run_id == ASSESSMENT.c.run_id)
+MAY_NEED_EYES = frozenset({"InProgress", "Suspended"})
+SHORT_ID = 15
 
 _CHECKSUM = "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"
+
+
+@dataclass(frozen=True)
+class Question:
+    """A filter with what must be known of the mirror to turn it into ranges of indexes."""
+
+    now: datetime
+    chosen: RunFilter
+    orgs: Sequence[str]  # the orgs that are meant
+    stale: Sequence[str] = ()  # those of them whose data is too old for a verdict
+    orchestrations: Sequence[str] | None = None  # the API names that the filter's pattern matches
+    has_unjudged: bool = True  # whether runs that failed may be without a row in `assessment`
 
 
 @dataclass(frozen=True)
@@ -41,6 +57,7 @@ class Segment:
     judged: bool = True
     at_risk: bool = False
     eyes: bool = False
+    status: str | None = None  # the only status of its runs
     joined: bool = False  # its conditions need both tables
 
     def select(self, *what: ColumnElement[Any], numbered: bool = True) -> Select[Any]:
@@ -53,23 +70,24 @@ class Segment:
         return ASSESSMENT.join(RUN, JUDGED) if numbered or self.joined else ASSESSMENT
 
 
-def segments(now: datetime, chosen: RunFilter, orgs: Sequence[str], stale: Sequence[str]) -> list[Segment]:
-    """The display order of what a filter selects among the runs of `orgs`; of the orgs in `stale` the data is too old."""
+def segments(question: Question) -> list[Segment]:
+    """The display order of the runs that a question selects."""
     due, lost, place = ASSESSMENT.c.due, ASSESSMENT.c.lost, ASSESSMENT.c.place
-    moment = micros(now)
+    now, orgs = micros(question.now), question.orgs
     soonest = (due, ASSESSMENT.c.run_id)
+    latest = (due.desc(), ASSESSMENT.c.run_id)
+    unjudged = and_(failed(orgs), not_(exists().where(JUDGED)))
     chain = [
-        Segment(and_(place == Place.SAVABLE, due >= moment), soonest, at_risk=True),
-        Segment(and_(place == Place.SAVABLE, due < moment, lost >= moment), soonest, at_risk=True),
-        Segment(and_(place == Place.UNCLEAR, lost >= moment), soonest, at_risk=True),
-        Segment(and_(RUN.c.status.not_in(SETTLED), not_(exists().where(JUDGED))), (ROWID,), judged=False, at_risk=True),
+        Segment(and_(place == Place.SAVABLE, due >= now), soonest, at_risk=True),
+        Segment(and_(place == Place.SAVABLE, due < now, lost >= now), soonest, at_risk=True),
+        Segment(and_(place == Place.UNCLEAR, lost >= now), soonest, at_risk=True),
+        *([Segment(unjudged, (ROWID,), judged=False, at_risk=True)] if question.has_unjudged else []),
         Segment(place == Place.HOPELESS, soonest),
-        Segment(and_(place.in_([Place.SAVABLE, Place.UNCLEAR]), lost < moment), (due.desc(), ASSESSMENT.c.run_id)),
+        Segment(and_(place.in_([Place.SAVABLE, Place.UNCLEAR]), lost < now), latest),
         Segment(place == Place.EYES, soonest, eyes=True),
-        *(_rest(org) for org in orgs),
+        *(_rest(org, status) for org in orgs for status in sorted(SETTLED, reverse=True)),
     ]
-    asked = [segment for segment in chain if _is_asked_for(segment, chosen)]
-    return [_narrowed(segment, now, chosen, orgs, stale) for segment in asked]
+    return [_narrowed(segment, question) for segment in chain if _is_asked_for(segment, question.chosen)]
 
 
 def long_id(run_id: str) -> str:
@@ -82,47 +100,63 @@ def long_id(run_id: str) -> str:
     )
 
 
-def _rest(org_id: str) -> Segment:
-    eyes = select(ROWID).select_from(ASSESSMENT.join(RUN, JUDGED)).where(ASSESSMENT.c.place == Place.EYES)
-    where = and_(RUN.c.org_id == org_id, RUN.c.status.in_(SETTLED), ROWID.not_in(eyes))
-    return Segment(where, (RUN.c.status.desc(), RUN.c.system_modstamp.desc()), judged=False)
+def failed(orgs: Sequence[str]) -> ColumnElement[bool]:
+    """Runs whose status needs judging, in the gaps between those that need none: ranges that an index can serve."""
+    status = RUN.c.status
+    gaps = [and_(status > low, status < high) for low, high in pairwise(SETTLED)]
+    ranges = [status < SETTLED[0], *gaps, status > SETTLED[-1]]
+    return or_(*(and_(RUN.c.org_id == org, each) for org in orgs for each in ranges))
+
+
+def _rest(org_id: str, status: str) -> Segment:
+    """The runs of one status that need nobody, in the order of the index on status."""
+    where = and_(RUN.c.org_id == org_id, RUN.c.status == status)
+    if status in MAY_NEED_EYES:
+        eyes = select(ROWID).select_from(ASSESSMENT.join(RUN, JUDGED)).where(ASSESSMENT.c.place == Place.EYES)
+        where = and_(where, ROWID.not_in(eyes))
+    return Segment(where, (RUN.c.system_modstamp.desc(),), judged=False, status=status)
 
 
 def _is_asked_for(segment: Segment, chosen: RunFilter) -> bool:
     if chosen.needs_eyes:
         return segment.eyes
+    if not segment.judged and (chosen.group is not None or chosen.within is not None):
+        return False  # what is not judged has no group and no deadline
+    if segment.status is not None and chosen.statuses:
+        return segment.status.lower() in [status.lower() for status in chosen.statuses]
     return segment.at_risk or not (chosen.at_risk or chosen.within is not None)
 
 
-def _narrowed(segment: Segment, now: datetime, chosen: RunFilter, orgs: Sequence[str], stale: Sequence[str]) -> Segment:
-    mine = ASSESSMENT if segment.judged else RUN
-    conditions = [segment.where, mine.c.org_id.in_(orgs)]
-    if chosen.statuses:
+def _narrowed(segment: Segment, question: Question) -> Segment:
+    chosen, mine = question.chosen, ASSESSMENT if segment.judged else RUN
+    conditions = [segment.where, *([mine.c.org_id.in_(question.orgs)] if segment.judged else [])]
+    if chosen.statuses and segment.status is None:
         conditions.append(func.lower(mine.c.status).in_([status.lower() for status in chosen.statuses]))
     if chosen.ids:
         conditions.append((mine.c.run_id if segment.judged else mine.c.id).in_([long_id(each) for each in chosen.ids]))
-    if chosen.orchestration is not None:
-        conditions.append(_matches(chosen.orchestration))
+    if question.orchestrations is not None:
+        conditions.append(RUN.c.orchestration.in_(question.orchestrations))
     if chosen.text:
         conditions.append(_contains(chosen.text, judged=segment.judged))
     if segment.judged:
-        conditions += _judged_conditions(now, chosen, stale)
-    elif chosen.group is not None or chosen.within is not None or chosen.reason is not None:
-        conditions.append(_rest_has(chosen))
-    joined = segment.judged and bool(chosen.orchestration is not None or chosen.text)
+        conditions += _judged_conditions(question)
+    elif chosen.reason is not None:
+        conditions.append(_rest_has(chosen.reason))
+    joined = segment.judged and bool(question.orchestrations is not None or chosen.text)
     return replace(segment, where=and_(*conditions), joined=joined)
 
 
-def _judged_conditions(now: datetime, chosen: RunFilter, stale: Sequence[str]) -> list[ColumnElement[bool]]:
+def _judged_conditions(question: Question) -> list[ColumnElement[bool]]:
+    chosen = question.chosen
     conditions: list[ColumnElement[bool]] = []
     if chosen.group is not None:
-        conditions.append(ASSESSMENT.c.cause_group.startswith(chosen.group.lower(), autoescape=True))
+        conditions += [ASSESSMENT.c.cause_group >= chosen.group, ASSESSMENT.c.cause_group < f"{chosen.group}g"]
     if chosen.within is not None:
-        conditions.append(ASSESSMENT.c.due <= micros(now + chosen.within))
+        conditions.append(ASSESSMENT.c.due <= micros(question.now + chosen.within))
     if chosen.reason is ReasonCode.ATTEMPT_OPEN:
-        conditions.append(ASSESSMENT.c.run_id.in_(select(ATTEMPT.c.run_id).where(ATTEMPT.c.settled_at.is_(None))))
+        conditions.append(exists().where(_ATTEMPTED, ATTEMPT.c.settled_at.is_(None)))
     elif chosen.reason is not None:
-        conditions.append(reason_at(now, stale) == chosen.reason.value)
+        conditions.append(reason_at(question.now, question.stale) == chosen.reason.value)
     return conditions
 
 
@@ -138,37 +172,18 @@ def reason_at(now: datetime, stale: Sequence[str]) -> ColumnElement[str]:
     )
 
 
-def _rest_has(chosen: RunFilter) -> ColumnElement[bool]:
-    """Runs that are not failing belong to no group and have no deadline; their reason is their status."""
-    if chosen.group is not None or chosen.within is not None:
-        return RUN.c.id.in_([])
-    deleted = or_(RUN.c.is_deleted.is_(True), RUN.c.vanished_at.is_not(None))
-    stored = and_(RUN.c.status.in_(SETTLED), exists().where(JUDGED, ASSESSMENT.c.reason == str(chosen.reason)))
-    if chosen.reason is ReasonCode.RUN_DELETED:
-        return deleted
-    if chosen.reason is ReasonCode.NOT_IN_ERROR:
-        return and_(
-            not_(deleted), not_(exists().where(JUDGED, ASSESSMENT.c.reason == ReasonCode.RESUMED_ELSEWHERE.value))
-        )
-    return stored
-
-
-def _matches(pattern: str) -> ColumnElement[bool]:
-    """An orchestration by its API name or label, any case; `*` stands for anything."""
-    escaped = pattern.lower().replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_").replace("*", "%")
-    names = (RUN.c.orchestration, RUN.c.orchestration_label)
-    return or_(*(func.lower(name).like(escaped, escape="\\") for name in names))
+def _rest_has(reason: ReasonCode) -> ColumnElement[bool]:
+    """The reason of a run that is not failing: deleted, resumed by somebody else, or simply not in Error."""
+    gone = or_(RUN.c.is_deleted.is_(True), RUN.c.vanished_at.is_not(None))
+    stored = exists().where(JUDGED, ASSESSMENT.c.reason == reason.value)
+    if reason is not ReasonCode.NOT_IN_ERROR:
+        return or_(gone, stored) if reason is ReasonCode.RUN_DELETED else stored
+    otherwise = exists().where(JUDGED, ASSESSMENT.c.reason != reason.value)
+    return and_(not_(gone), not_(otherwise))
 
 
 def _contains(text: str, *, judged: bool) -> ColumnElement[bool]:
-    columns = [
-        RUN.c.id,
-        RUN.c.name,
-        RUN.c.triggering_record,
-        RUN.c.orchestration,
-        RUN.c.orchestration_label,
-        RUN.c.current_stage,
-    ]
+    columns = [RUN.c.id, RUN.c.name, RUN.c.triggering_record, RUN.c.orchestration, RUN.c.current_stage]
     if judged:
         columns += [ASSESSMENT.c.error, ASSESSMENT.c.stage, ASSESSMENT.c.step]
-    return or_(*(column.icontains(text, autoescape=True) for column in columns))
+    return or_(*(AnyCaseLike(column, f"%{escaped(text)}%") for column in columns))

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from itertools import islice
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from sqlalchemy import FromClause
+from sqlalchemy import Boolean, ColumnElement, FromClause, literal
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
 from sqlmodel import SQLModel
 
 Value = TypeVar("Value")
@@ -25,3 +27,26 @@ def chunks(values: Iterable[Value], size: int = CHUNK) -> Iterator[list[Value]]:
     remaining = iter(values)
     while chunk := list(islice(remaining, size)):
         yield chunk
+
+
+def escaped(text: str) -> str:
+    """A text that LIKE takes literally."""
+    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+
+
+class AnyCaseLike(ColumnElement[bool]):
+    """`LIKE` whatever the case: SQLite's is so for ASCII by itself, and three times faster than lower() on both sides."""
+
+    type = Boolean()
+    inherit_cache = False
+
+    def __init__(self, column: ColumnElement[str], pattern: str) -> None:
+        self.column = column
+        self.pattern = literal(pattern)
+
+
+@compiles(AnyCaseLike)
+def _any_case_like(element: AnyCaseLike, compiler: SQLCompiler, **options: Any) -> str:
+    word = "ILIKE" if compiler.dialect.name == "postgresql" else "LIKE"
+    column, pattern = compiler.process(element.column, **options), compiler.process(element.pattern, **options)
+    return f"{column} {word} {pattern} ESCAPE '\\'"

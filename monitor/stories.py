@@ -196,7 +196,7 @@ def _versions(
 
 def _read(connection: Connection, facts: type[Facts], query: Select[Any]) -> list[Facts]:
     make: Callable[[Iterable[Any]], Facts] = facts._make
-    return [make(row) for row in connection.execute(query)]
+    return [make(row) for row in connection.execute(query).all()]
 
 
 def _by_run(connection: Connection, facts: type[Facts], query: Select[Any]) -> dict[str, tuple[Facts, ...]]:

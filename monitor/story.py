@@ -7,13 +7,15 @@ Instants are aware UTC. The order of rows means nothing: every reader sorts by w
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cached_property
 from typing import NamedTuple
 
 ERROR = "Error"
 KNOWN_STATUSES = frozenset({"Canceled", "Completed", ERROR, "InProgress", "Suspended"})
 """FlowOrchestrationInstance.Status. Source: Object Reference v67."""
+
+_UNDATED = datetime.min.replace(tzinfo=UTC)
 
 INTERACTIVE = "InteractiveStep"
 BACKGROUND_TYPES = frozenset({"BackgroundStep", "AynchronousBackgroundStep", "AsynchronousBackgroundStep"})
@@ -293,6 +295,6 @@ class Story:
         return tuple(p for p in self.people if p.id in ids or p.username in names or p.name in names)
 
 
-def age(row: StageFacts | StepFacts) -> tuple[str, str]:
+def age(row: StageFacts | StepFacts) -> tuple[datetime, str]:
     """Sorts rows by creation, equal seconds by Id, which Salesforce hands out in rising order."""
-    return (row.created_at.isoformat() if row.created_at else "", row.id)
+    return row.created_at or _UNDATED, row.id

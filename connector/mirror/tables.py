@@ -99,6 +99,7 @@ class Run(Mirrored, RunFields, table=True):
     __table_args__ = (
         Index("ix_run_status", "org_id", "status", "system_modstamp"),
         Index("ix_run_record", "org_id", "triggering_record"),
+        Index("ix_run_orchestration", "org_id", "orchestration", "status", "system_modstamp"),
     )
 
 

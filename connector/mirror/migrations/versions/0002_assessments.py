@@ -1,4 +1,4 @@
-"""The derived table of verdicts, and run numbers on PostgreSQL.
+"""The derived table of verdicts, an index on the orchestrations of runs, and run numbers on PostgreSQL.
 
 SQLite numbers every row of a table by itself (`rowid`); lists of 100,000 runs hold these numbers, eight bytes a run.
 PostgreSQL has nothing like it that survives an update, so `run` gets a column of the same name there.
@@ -47,8 +47,9 @@ def upgrade() -> None:
         sa.Column("attention", sa.Text()),
         sa.PrimaryKeyConstraint("org_id", "run_id"),
     )
-    op.create_index("ix_assessment_due", "assessment", ["place", "due", "run_id"])
-    op.create_index("ix_assessment_lost", "assessment", ["place", "lost"])
+    op.create_index("ix_assessment_due", "assessment", ["place", "due", "run_id", "org_id"])
+    op.create_index("ix_assessment_lost", "assessment", ["place", "lost", "due", "org_id"])
     op.create_index("ix_assessment_group", "assessment", ["org_id", "cause_group"])
+    op.create_index("ix_run_orchestration", "run", ["org_id", "orchestration", "status", "system_modstamp"])
     if op.get_bind().dialect.name == "postgresql":
         op.execute("ALTER TABLE run ADD COLUMN rowid BIGINT GENERATED ALWAYS AS IDENTITY UNIQUE")
