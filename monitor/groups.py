@@ -73,7 +73,7 @@ def _group(rows: Sequence[Any], sample: Any, moment: Moment) -> CauseGroup:
         resumable=0 if sample.org_id in moment.stale() else len(in_time),
         first_deadline=moment_of(min(ahead)) if ahead and min(ahead) < FAR else None,
         new_last_day=sum(row.failed_at is not None and row.failed_at > moment.now - NEW for row in rows),
-        readiness=Readiness(sample.readiness),
-        readiness_note=sample.readiness_note,
+        readiness=Readiness(sample.readiness) if ahead else Readiness.UNASSESSED,
+        readiness_note=sample.readiness_note if ahead else "",
         sample_run=sample.id,
     )

@@ -32,20 +32,15 @@ def assess(story: Story, reason: ReasonCode, failed_at: datetime | None) -> tupl
     """The readiness of a run and the sentence that explains it; UNASSESSED for what cannot be resumed anyway."""
     if reason not in RECOVERABLE or failed_at is None:
         return Readiness.UNASSESSED, ""
-    change, what = _change(story, reason, failed_at)
+    if reason is ReasonCode.ASSIGNEE_INACTIVE:
+        return _of_assignee(story)
+    change, what = _change(story, failed_at)
     followed = _siblings(story, change or failed_at)
     if followed is not None:
         return followed
     if change is not None:
         return Readiness.READY, what
-    error = ((story.interview.error if story.interview else None) or "").lower()
-    if story.episode > 1 and any(sign in error for sign in _HALF_DONE):
-        return Readiness.NEEDS_HUMAN, "The step has run before and part of its work exists already: look at the record."
-    if any(sign in error for sign in _TRANSIENT):
-        return Readiness.READY, "The error is of a passing kind."
-    if story.episode > 1:
-        return Readiness.LIKELY_TO_FAIL_AGAIN, "It was resumed and failed again, and nothing has changed since."
-    return _unchanged(what)
+    return _unchanged(story, what)
 
 
 def came_back(story: Story, person: PersonFacts) -> bool:
@@ -56,14 +51,29 @@ def came_back(story: Story, person: PersonFacts) -> bool:
     return person.state == "active" and changed is not None and failed_at is not None and changed > failed_at
 
 
-def _unchanged(what: str) -> tuple[Readiness, str]:
+def _of_assignee(story: Story) -> tuple[Readiness, str]:
+    """Here the whole cause can be seen: somebody is available again, or is not."""
+    people = [person for step in story.errored_steps for person in story.assignees(step, story.resumed_at)]
+    for person in people:
+        if person.state in {"inactive", "frozen"}:
+            return Readiness.LIKELY_TO_FAIL_AGAIN, f"{person.name or person.id} is still {person.state}."
+    return Readiness.READY, f"{people[0].name or people[0].id} is active again."
+
+
+def _unchanged(story: Story, what: str) -> tuple[Readiness, str]:
+    """Nothing was seen to change: the error itself may still tell something."""
+    error = ((story.interview.error if story.interview else None) or "").lower()
+    if story.episode > 1 and any(sign in error for sign in _HALF_DONE):
+        return Readiness.NEEDS_HUMAN, "The step has run before and part of its work exists already: look at the record."
+    if any(sign in error for sign in _TRANSIENT):
+        return Readiness.READY, "The error is of a passing kind."
+    if story.episode > 1:
+        return Readiness.LIKELY_TO_FAIL_AGAIN, "It was resumed and failed again, and nothing has changed since."
     return (Readiness.FIX_UNSEEN, what) if what else (Readiness.UNASSESSED, "Which flow the step calls is not known.")
 
 
-def _change(story: Story, reason: ReasonCode, failed_at: datetime) -> tuple[datetime | None, str]:
+def _change(story: Story, failed_at: datetime) -> tuple[datetime | None, str]:
     """When the cause changed after the failure, and a sentence; (None, what has not changed) otherwise."""
-    if reason is ReasonCode.ASSIGNEE_INACTIVE:
-        return _assignee_change(story)
     for step in story.errored_steps or story.current_steps:
         name = story.flow_name(step)
         if name is None:
@@ -75,17 +85,6 @@ def _change(story: Story, reason: ReasonCode, failed_at: datetime) -> tuple[date
         if versions:
             return None, f"Flow {name} has not changed since the failure."
     return None, ""
-
-
-def _assignee_change(story: Story) -> tuple[datetime | None, str]:
-    waiting = ""
-    for step in story.errored_steps:
-        for person in story.assignees(step, story.resumed_at):
-            if came_back(story, person):
-                return person.changed_at, f"{person.name or person.id} is active again."
-            if person.state != "active":
-                waiting = f"{person.name or person.id} is still {person.state or 'not known to be active'}."
-    return None, waiting
 
 
 def _activated_after(failed_at: datetime, versions: list[FlowVersionFacts]) -> datetime | None:

@@ -109,6 +109,7 @@ def at(
     fresh = as_of is not None and now - as_of <= settings.data_max_age
     known_until = now if fresh else as_of
     if known_until is not None and known_until > until.latest:
+        verdict = replace(verdict, readiness=Readiness.UNASSESSED, readiness_note="")
         return _near_the_end(_with_reason(verdict, ReasonCode.WINDOW_EXPIRED), now - until.latest, settings)
     if verdict.eligibility is Eligibility.UNKNOWN:
         return verdict
