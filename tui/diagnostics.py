@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import traceback
 from contextlib import suppress
@@ -11,7 +10,7 @@ from enum import IntEnum
 import typer
 
 from connector import errors
-from tui.format import Line, Span, Tone
+from tui.format import Line, Span, Tone, fit, pad, visible
 from tui.output import styled, width
 
 
@@ -125,14 +124,13 @@ def warn(sentence: str) -> None:
 
 
 def progress(sentence: str) -> None:
-    """Replace the progress line; nothing where stderr is no terminal. End it with `progress("")`."""
-    if has_cursor():
-        _write("\r\x1b[K" + styled((Span(sentence[: width() - 1], Tone.MUTED),), sys.stderr))
+    """Replace the progress line; nothing where stderr is no terminal. End it with `progress("")`.
 
-
-def has_cursor() -> bool:
-    """Whether a line on stderr can be written over."""
-    return sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+    Blanks, not an escape code, wipe the rest of the line: NO_COLOR terminals show it as well.
+    """
+    if sys.stderr.isatty():
+        room = width() - 1
+        _write("\r" + pad(fit(visible(sentence), room), room) + "\r")
 
 
 def verbatim(block: str) -> None:

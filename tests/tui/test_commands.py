@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import create_engine, text
 
+from fixtures.org import serve
 from tests.tui.failing import HOSTILE, FailingOrg, failing_org
 from tests.tui.typed import Type, reprise
 from tui.cli import main
@@ -277,6 +278,35 @@ def test_groups_have_one_decision_each(reprise: Type) -> None:
     assert "3 of 4" in said
     assert "jo.doe@example.com" not in said
     assert reprise(f"runs --json --group {loans['id']}").document["total"] == 4
+
+
+def test_two_orgs_in_one_mirror(
+    synced: FailingOrg, reprise: Type, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file names both, --org picks one, and a list of both says whose each run is."""
+    with serve("empty", seed=2) as other:
+        other.world.start("Claims_Handling")
+        (tmp_path / "reprise.toml").write_text(
+            f"""
+            org = "default"
+            [orgs.default]
+            instance_url = "{synced.org.url}"
+            client_id = "{synced.org.client_id}"
+            [orgs.uat]
+            instance_url = "{other.url}"
+            client_id = "{other.client_id}"
+            """,
+            "utf-8",
+        )
+        monkeypatch.setenv("REPRISE_DATABASE", f"sqlite:///{tmp_path / 'both.sqlite3'}")
+        monkeypatch.setenv("REPRISE_ORGS_UAT_CLIENT_SECRET", other.client_secret)
+        assert reprise("sync").code == reprise("sync --org uat").code == 0
+    assert reprise("runs --json").document["total"] == 6
+    assert reprise("runs --json --org uat").document["total"] == 1
+    (tmp_path / "reprise.toml").unlink()
+    heading, *lines = reprise("runs --limit 0").out.splitlines()
+    assert "ORG" in heading
+    assert sum(" uat " in line for line in lines) == 1
 
 
 # Acting

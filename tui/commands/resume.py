@@ -50,16 +50,7 @@ def resume(
     Without --execute nothing is written, neither to Salesforce nor to the ledger. With it, each run is followed until it
     is proven to have moved. Writing must be allowed: REPRISE_ALLOW_WRITES=1.
     """
-    from connector.errors import UsageError
-
     asked = Asked.of(context)
-    filters = (status, at_risk, within, orchestration, group)
-    if not (run or plan or any(filters)):
-        raise UsageError("Say which runs.", next_step="Give ids, --group ID, or a filter such as --at-risk.")
-    if plan and (run or any(filters)):
-        raise UsageError("A plan has its runs already.", next_step="Give --plan FILE without ids and filters.")
-    if execute and not (reason and reason.strip()):
-        raise UsageError("Executing needs a reason; the ledger keeps it.", next_step="Add --reason TEXT.")
     settings = settings_of(context)
     chosen = run_filter(
         org=org_read(context, settings),
@@ -70,12 +61,26 @@ def resume(
         group=group,
         ids=run or (),
     )
+    _refuse_half_a_question(chosen, plan, execute=execute, reason=reason)
     with mirror(settings) as engine:
         made = _read_plan(plan) if plan else _make_plan(engine, settings, chosen)
-        now = org_time(engine, made.org)
         if execute:
             return _execute(engine, settings, made, reason or "", as_json=asked.json)
-    return _preview(made, now, as_json=asked.json)
+        return _preview(made, org_time(engine, made.org), as_json=asked.json)
+
+
+def _refuse_half_a_question(chosen: RunFilter, plan: Path | None, *, execute: bool, reason: str | None) -> None:
+    """Nobody resumes every run by leaving a word out."""
+    from connector.errors import UsageError
+    from monitor.rows import RunFilter
+
+    narrowed = chosen != RunFilter(org=chosen.org)
+    if not (narrowed or plan):
+        raise UsageError("Say which runs.", next_step="Give ids, --group ID, or a filter such as --at-risk.")
+    if narrowed and plan:
+        raise UsageError("A plan has its runs already.", next_step="Give --plan FILE without ids and filters.")
+    if execute and not (reason and reason.strip()):
+        raise UsageError("Executing needs a reason; the ledger keeps it.", next_step="Add --reason TEXT.")
 
 
 def _make_plan(engine: Engine, settings: Settings, chosen: RunFilter) -> Plan:

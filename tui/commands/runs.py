@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
 
@@ -55,40 +55,35 @@ def runs(
 
 def run_table(runs: Sequence[RunLine], now: datetime, width: int) -> list[Line]:
     """Runs as aligned lines; where there is no room for a column of reasons each run has its reason underneath."""
+    from tui.widgets.cells import why
+
+    beside = width >= ONE_LINE_WIDTH
+    columns = _columns(now, with_org=len({run.org for run in runs}) > 1, with_reason=beside)
+    rows = [[cell(run) for _, cell in columns] for run in runs]
+    heading, *lines = table([column for column, _ in columns], rows, width)
+    if beside:
+        return [heading, *lines]
+    below: list[Line] = [(Span("  "), Span(fit(plain(why(run)), width - 2), Tone.MUTED)) for run in runs]
+    return [heading, *(line for pair in zip(lines, below, strict=True) for line in pair)]
+
+
+def _columns(now: datetime, *, with_org: bool, with_reason: bool) -> list[tuple[Column, Callable[[RunLine], Span]]]:
     from tui.widgets.cells import can_be_resumed, definition, left, place, why
 
-    columns = [
-        Column(""),
-        Column("  LEFT"),
-        Column("OK?"),
-        Column("ORCHESTRATION", share=1, minimum=23),
-        Column("STAGE › STEP", share=2, minimum=12),
-        Column("ID"),
+    columns: list[tuple[Column, Callable[[RunLine], Span]]] = [
+        (Column(""), lambda run: Span(state(run.status).symbol, state(run.status).tone)),
+        (Column("  LEFT"), lambda run: left(run, now)),
+        (Column("OK?"), lambda run: Span(can_be_resumed(run))),
     ]
-    rows = [
-        [
-            Span(state(run.status).symbol, state(run.status).tone),
-            left(run, now),
-            Span(can_be_resumed(run)),
-            Span(plain(definition(run))),
-            Span(plain(place(run))),
-            Span(run.id, Tone.MUTED),
-        ]
-        for run in runs
+    if with_org:
+        columns.append((Column("ORG"), lambda run: Span(plain(run.org))))
+    columns += [
+        (Column("ORCHESTRATION", share=1, minimum=23), lambda run: Span(plain(definition(run)))),
+        (Column("STAGE › STEP", share=2, minimum=12), lambda run: Span(plain(place(run)))),
     ]
-    if len({run.org for run in runs}) > 1:
-        columns.insert(3, Column("ORG"))
-        for row, run in zip(rows, runs, strict=True):
-            row.insert(3, Span(plain(run.org)))
-    reasons = [plain(why(run)) for run in runs]
-    if width >= ONE_LINE_WIDTH:
-        columns.insert(-1, Column("WHY", share=4, minimum=20))
-        for row, reason in zip(rows, reasons, strict=True):
-            row.insert(-1, Span(reason))
-        return table(columns, rows, width)
-    heading, *lines = table(columns, rows, width)
-    below = [(Span("  "), Span(fit(reason, width - 2), Tone.MUTED)) for reason in reasons]
-    return [heading, *(line for pair in zip(lines, below, strict=True) for line in pair)]
+    if with_reason:
+        columns.append((Column("WHY", share=4, minimum=20), lambda run: Span(plain(why(run)))))
+    return [*columns, (Column("ID"), lambda run: Span(run.id, Tone.MUTED))]
 
 
 def _foot(page: RunPage) -> list[Line]:
