@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Row, func, select
 from connector.mirror import tables
 from monitor import signature
 from monitor.assess import judge_among, siblings_of
-from monitor.assessment import verdict_of
+from monitor.assessment import Place, verdict_of
 from monitor.rows import RunLine
 from monitor.selection import ASSESSMENT, ATTEMPT, JUDGED, ROWID, RUN, SETTLED
 from monitor.settings import MonitorSettings
@@ -145,7 +145,7 @@ def _judge_now(connection: Connection, rows: Iterable[Any]) -> dict[tuple[str, s
 
 
 def _stored(row: Any) -> Verdict:
-    if row.judged_status is not None and row.judged_status == row.status and row.episode:
+    if row.judged_status == row.status and (row.episode or row.place != Place.EYES):
         return verdict_of(row)
     gone = row.is_deleted or row.vanished_at is not None
     return replace(
