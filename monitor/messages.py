@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from textwrap import shorten
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -21,6 +22,10 @@ SUMMARY = "summary"
 
 RUNS_NAMED = 10
 """How many runs a message lists; the rest is a number. The first to be lost come first."""
+
+
+CAUSE_LENGTH = 400
+"""Characters of an error text that a message quotes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +102,7 @@ def org_time(at: datetime, zone: str | None) -> str:
     """An instant on the org's clock, such as "Mon 23 Nov 2026 09:12 CET"; UTC where the org's zone is not known."""
     try:
         local = at.astimezone(ZoneInfo(zone or "UTC"))
-    except ZoneInfoNotFoundError:
+    except (ZoneInfoNotFoundError, ValueError):
         local = at
     return f"{local:%a %d %b %Y %H:%M %Z}"
 
@@ -119,9 +124,9 @@ def _headline(tier: Tier, runs: Sequence[FailedRun], org: Org, sight: Sight) -> 
         return f"{count} failed, and when is not known"
     when = org_time(first, org.time_zone)
     if tier is Tier.LOST:
-        return f"{count} lost: still in Error when the last moment to resume passed ({when})"
+        return f"{count} lost: still in Error after the last moment to resume ({when})"
     if tier is Tier.PASSED_UNCONFIRMED:
-        return f"{count} may be lost: the last moment to resume passed ({when}) and the org could not be read since"
+        return f"{count} may be lost: the org could not be read when the last moment to resume came ({when})"
     left = first - sight.now
     if left <= timedelta():
         return f"{count} may already be past the last moment to resume (since {when})"
@@ -135,7 +140,7 @@ def _place(run: FailedRun) -> str:
 
 def _cause(run: FailedRun) -> str | None:
     """The error text without what identifies people: a message leaves this machine, whatever the screens may show."""
-    return mask(run.verdict.error) if run.verdict.error else None
+    return shorten(mask(run.verdict.error), CAUSE_LENGTH, placeholder=" …") if run.verdict.error else None
 
 
 def _verdicts(runs: Sequence[FailedRun]) -> str:

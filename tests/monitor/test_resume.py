@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from connector.errors import ApiLimitReached, NothingMatched, Refused
+from connector.errors import ApiLimitReached, MirrorUnusable, NothingMatched, Refused
 from fixtures.org.faults import Fault, Kind
 from fixtures.org.switches import OTHER_RESUME_VALUE, ResumeMilestones, ResumeWrite, Rows, Switches
 from monitor.ledger import AttemptOutcome, OrgProof, ResumeAttempt, ResumeBatch
@@ -19,6 +22,7 @@ from monitor.resume import BatchOutcome
 from monitor.settings import ResumeSettings
 from tests.monitor.workshop import ALLOWED, Workshop, workshop
 
+ROOT = Path(__file__).parent.parent.parent
 COLLECTIONS = "PATCH /services/data/v[0-9.]+/composite/sobjects"
 
 
@@ -38,6 +42,20 @@ def shop(url: str) -> Iterator[Workshop]:
 def outcomes(batch: Any) -> Counter[str]:
     """How often each outcome came."""
     return Counter(str(attempt.outcome) for attempt in batch.attempts)
+
+
+@contextmanager
+def lock_held_elsewhere(shop: Workshop) -> Iterator[subprocess.Popen[str]]:
+    """Another process that writes to the shop's mirror until its standard input ends."""
+    program = (
+        "import sys; from sqlalchemy import create_engine; from connector.mirror.lock import writer_lock\n"
+        "with writer_lock(create_engine(sys.argv[1])):\n    print('held', flush=True); sys.stdin.read()"
+    )
+    words = [sys.executable, "-c", program, str(shop.engine.url)]
+    with subprocess.Popen(words, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "held\n"
+        yield process
 
 
 def test_runs_of_a_fixed_flow_are_resumed_and_proven(database_url: str) -> None:
@@ -254,6 +272,32 @@ def test_an_org_that_cannot_be_read_gets_no_write(shop: Workshop) -> None:
     with pytest.raises(ApiLimitReached):
         shop.execute(plan)
     assert (shop.writes(), shop.rows(ResumeAttempt)) == (0, [])
+
+
+def test_another_process_that_writes_to_the_mirror_is_waited_for(shop: Workshop) -> None:
+    """A watch that is in the middle of its sync delays the preflight; it does not refuse the resume."""
+    shop.fail_runs(1)
+    shop.sync()
+    plan = shop.plan()
+    with lock_held_elsewhere(shop) as busy:
+
+        def sleep(seconds: float) -> None:
+            if busy.poll() is None:
+                busy.communicate()  # its input ends, and so does the process
+            shop.sleep(seconds)
+
+        assert shop.execute(plan, sleep=sleep).outcome is BatchOutcome.ALL_VERIFIED
+    assert shop.slept == [1.0, 2.0]  # once for the mirror, once for the proof
+
+
+def test_a_mirror_that_stays_locked_refuses_the_resume(shop: Workshop) -> None:
+    """After a quarter of a minute the person is told who holds the mirror, and nothing was sent."""
+    shop.fail_runs(1)
+    shop.sync()
+    plan = shop.plan()
+    with lock_held_elsewhere(shop) as busy, pytest.raises(MirrorUnusable, match=f"process {busy.pid}"):
+        shop.execute(plan)
+    assert (shop.writes(), sum(shop.slept)) == (0, 15)
 
 
 def test_a_lost_reply_is_settled_by_reading_and_never_sent_again(shop: Workshop) -> None:

@@ -62,7 +62,7 @@ def test_every_chosen_run_is_in_the_plan_or_left_out_for_a_reason(monday: Worksh
     deadlines = [run.deadline_earliest for run in plan.included]
     assert deadlines == sorted(deadlines, key=str)
     left_out = Counter(each.reason_code for each in plan.excluded)
-    assert {ReasonCode.WINDOW_EXPIRED, ReasonCode.MULESOFT_ACTION, ReasonCode.APPROVAL_RUN} <= left_out.keys()
+    assert {ReasonCode.WINDOW_EXPIRED, ReasonCode.MULESOFT_ACTION} <= left_out.keys()
     assert all(each.sentence for each in plan.excluded)
     failed = monday.org.world.store.rows("FlowOrchestrationInstance", Status="Error", IsDeleted=False)
     assert len(plan.included) + len(plan.excluded) == len(failed)
