@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
@@ -30,6 +29,8 @@ app = typer.Typer(
 
 def _print_version(asked: bool) -> None:
     if asked:
+        from importlib.metadata import version  # as slow to import as all the rest of --help
+
         output.verbatim(f"reprise {version('sf-reprise')}\n")
         raise typer.Exit
 

@@ -107,12 +107,13 @@ def sync_and_judge(
     settings: Settings,
     *,
     full: bool = False,
+    since: datetime | None = None,
     progress: ProgressCallback | None = None,
 ) -> SyncReport:
     """One pass from the org into the mirror, and new verdicts for what it changed. Raises what `connector.sync` raises."""
     from connector.sync import sync
     from monitor.assess import assess
 
-    report = sync(client, engine, settings.sync, full=full, progress=progress)
+    report = sync(client, engine, settings.sync, full=full, since=since, progress=progress)
     assess(engine, client.now(), runs=report.changed_runs, org_id=client.identity.org_id)
     return report

@@ -17,27 +17,19 @@ import re
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import timedelta
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import platformdirs
-from pydantic import Field, SecretStr
+from pydantic import Field
 
 from connector.errors import ConfigError
-from connector.settings import (
-    AccessTokenLogin,
-    ClientCredentialsLogin,
-    Frozen,
-    JwtLogin,
-    Login,
-    OrgSettings,
-    SyncSettings,
-)
+from connector.settings import Frozen, OrgSettings, SyncSettings
 from monitor.settings import AlertSettings, MonitorSettings, ResumeSettings
 from tui.format import nearest, plain
+from tui.org_keys import OrgKeys, org_settings
 from tui.sources import PREFIX, Setting, Sources
 
 F = TypeVar("F", bound=Frozen)
@@ -53,21 +45,6 @@ class TopKeys(Frozen):
     org: str = Field(
         "", description="The org meant where --org is not given; empty: the only one, or all when reading."
     )
-
-
-class OrgKeys(Frozen):
-    """One org as people configure it: flat, and one of the three ways to sign in."""
-
-    instance_url: str = Field(description="https://<MyDomain>.my.salesforce.com; http only for loopback addresses.")
-    access_token: SecretStr | None = None
-    client_id: str | None = None
-    client_secret: SecretStr | None = None
-    username: str | None = None
-    jwt_key_file: Path | None = None
-    jwt_audience: str = JwtLogin.model_fields["audience"].default
-    ca_file: Path | None = None
-    api_version: str | None = None
-    timeout: timedelta = OrgSettings.model_fields["timeout"].default
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,14 +127,20 @@ def _read_file(file: Path) -> dict[str, Any]:
         raise ConfigError(f"{file} cannot be read: {error}.") from error
 
 
-_TABLES = ("sync", "monitor", "resume", "alerts", "orgs")
+SECTIONS: dict[str, type[Frozen]] = {
+    "sync": SyncSettings,
+    "monitor": MonitorSettings,
+    "resume": ResumeSettings,
+    "alerts": AlertSettings,
+}
+"""The tables of the file beside [orgs.NAME]."""
 
 
 def _assemble(sources: Sources, tables: dict[str, Any]) -> Settings | None:
     """All sections as one value, or None with the problems in `sources`."""
-    top = {key: value for key, value in tables.items() if key not in _TABLES}
+    top = {key: value for key, value in tables.items() if key not in {*SECTIONS, "orgs"}}
     for name in [key for key, value in top.items() if isinstance(value, dict)]:
-        sources.problems.append(f"[{plain(name)}] ({sources.file}): unknown table{nearest(name, _TABLES)}")
+        sources.problems.append(f"[{plain(name)}] ({sources.file}): unknown table{nearest(name, [*SECTIONS, 'orgs'])}")
         del top[name]
     keys = sources.section("", TopKeys, top, _variables(""))
     sync = _section(sources, tables, "sync", SyncSettings)
@@ -227,53 +210,13 @@ def _orgs(sources: Sources, tables: Mapping[str, Any], default_org: str) -> dict
         prefix = f"orgs.{plain(name)}."
         variables = _org_variables(name, is_default=name == default_org)
         keys = sources.section(prefix, OrgKeys, _table(sources, tables, name), variables)
-        org = keys and _org(sources, prefix, name, keys)
-        if org:
+        if keys is None:
+            continue
+        org, problems = org_settings(name, keys)
+        sources.problems += [f"{prefix[:-1]}{problem}" for problem in problems]
+        if org is not None:
             orgs[name] = org
     return orgs
-
-
-def _org(sources: Sources, prefix: str, name: str, keys: OrgKeys) -> OrgSettings | None:
-    if problem := _url_problem(keys.instance_url):
-        sources.problems.append(f"{prefix}instance_url: {problem}")
-    login = _login(keys)
-    if login is None:
-        sources.problems.append(
-            f"{prefix[:-1]}: no complete way to sign in; give access_token, or client_id and client_secret, "
-            "or client_id, username and jwt_key_file"
-        )
-        return None
-    return OrgSettings(
-        name=name,
-        instance_url=keys.instance_url.rstrip("/"),
-        login=login,
-        ca_file=keys.ca_file,
-        api_version=keys.api_version,
-        timeout=keys.timeout,
-    )
-
-
-def _login(keys: OrgKeys) -> Login | None:
-    """The login that the keys suffice for; a token given for the occasion goes before what is configured for good."""
-    if keys.access_token:
-        return AccessTokenLogin(access_token=keys.access_token)
-    if keys.client_id and keys.client_secret:
-        return ClientCredentialsLogin(client_id=keys.client_id, client_secret=keys.client_secret)
-    if keys.client_id and keys.username and keys.jwt_key_file:
-        return JwtLogin(
-            client_id=keys.client_id, username=keys.username, key_file=keys.jwt_key_file, audience=keys.jwt_audience
-        )
-    return None
-
-
-def _url_problem(url: str) -> str | None:
-    """What is wrong with an instance URL: credentials would travel readable over plain http, except on this machine."""
-    parts = urlsplit(url)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
-        return f"{plain(url)!r} is not a URL such as https://example.my.salesforce.com"
-    if parts.scheme == "http" and parts.hostname not in {"localhost", "127.0.0.1", "::1"}:
-        return "plain http is accepted for this machine's own addresses only; write https"
-    return None
 
 
 def _variables(section: str) -> Callable[[str], tuple[str, ...]]:

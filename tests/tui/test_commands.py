@@ -87,6 +87,14 @@ def test_a_full_sync_reads_everything_again(writing: FailingOrg, reprise: Type) 
     assert read[1] >= writing.failed
 
 
+def test_a_first_load_can_be_bounded(failing: FailingOrg, reprise: Type) -> None:
+    """By a length of time or a date; what is older stays out of the mirror."""
+    reprise("sync --since 1d")
+    ids = {run["id"] for run in reprise("runs --json").document["runs"]}
+    assert ids == {*failing.loans, failing.screening, failing.running}
+    assert reprise("sync --since yesterday").code == 2
+
+
 def test_the_audit_finds_what_polling_cannot_see(writing: FailingOrg, reprise: Type) -> None:
     """A purged run leaves no trace for a poll; the audit marks it, and lists and verdicts follow."""
     quiet = reprise("reconcile")

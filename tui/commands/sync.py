@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -11,7 +11,7 @@ import typer
 from tui import diagnostics, output
 from tui.asked import Asked
 from tui.diagnostics import ExitCode
-from tui.format import Column, Line, Span, Tone, count, in_words, table
+from tui.format import Column, Line, Span, Tone, count, in_words, length_of_time, table
 from tui.opened import mirror, org_client, settings_of, sync_and_judge
 
 if TYPE_CHECKING:
@@ -20,9 +20,25 @@ if TYPE_CHECKING:
 OUTCOME_TONES = {"COMPLETE": Tone.GOOD, "PARTIAL": Tone.WARNING, "FAILED": Tone.BAD}
 
 
+def _bound(text: str) -> timedelta | datetime:
+    """How long ago, or a date or time (without a zone: UTC)."""
+    try:
+        return length_of_time(text)
+    except ValueError:
+        pass
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise typer.BadParameter(f"{text!r} is neither a date such as 2026-01-31 nor a length of time.") from error
+    return at if at.tzinfo else at.replace(tzinfo=UTC)
+
+
 def sync(
     context: typer.Context,
     full: Annotated[bool, typer.Option("--full", help="Read everything again, not only what changed.")] = False,
+    since: Annotated[
+        str | None, typer.Option("--since", metavar="TIME", help="Bound a first load: 2026-01-31, or 90d for 90 days.")
+    ] = None,
 ) -> ExitCode:
     """Bring the mirror up to date with the org, in one pass.
 
@@ -30,9 +46,13 @@ def sync(
     """
     asked = Asked.of(context)
     settings = settings_of(context)
+    bound = _bound(since) if since else None
     with org_client(settings, asked.org) as client, mirror(settings, create=True) as engine:
+        if isinstance(bound, timedelta):
+            client.sign_in()  # only then is the org's clock known, which is the one that counts
+            bound = client.now() - bound
         try:
-            report = sync_and_judge(client, engine, settings, full=full, progress=show_progress)
+            report = sync_and_judge(client, engine, settings, full=full, since=bound, progress=show_progress)
         finally:
             diagnostics.progress("")
     if asked.json:
