@@ -19,7 +19,7 @@ from sqlmodel import SQLModel, col
 
 from connector.mirror.engine import writing
 from connector.org.commands import CommandResult
-from monitor.ledger import AttemptOutcome, OrgProof, ResumeAttempt, ResumeBatch
+from monitor.ledger import WAS_SENT, AttemptOutcome, OrgProof, ResumeAttempt, ResumeBatch
 from monitor.verdict import Eligibility, ReasonCode
 
 _SAYS_NOTHING_OF_THE_RUN = frozenset(
@@ -210,7 +210,7 @@ def _tries(connection: Connection, org_id: str, runs: Sequence[str]) -> Counter[
     query = (
         select(col(ResumeAttempt.run_id), func.count())
         .where(col(ResumeAttempt.org_id) == org_id, col(ResumeAttempt.run_id).in_(runs))
-        .where(func.coalesce(col(ResumeAttempt.outcome), "") != AttemptOutcome.SKIPPED)
+        .where(WAS_SENT)
         .group_by(col(ResumeAttempt.run_id))
     )
     return Counter(dict(connection.execute(query).all()))

@@ -1,7 +1,8 @@
 """The ledger: tables of what only we know. The mirror can be fetched again from the org; these rows cannot.
 
 No foreign key points into the mirror, and no row is ever deleted or rewritten by a sync. An attempt is settled once and
-a notice is written once: together they are the record of what was done and said, by whom and why.
+a notice is written once: together they are the record of what was done and said, by whom and why. The instants of batches
+and attempts are the org's time, to be read beside its milestones; those of alerts are our clock's.
 """
 
 from __future__ import annotations
@@ -10,8 +11,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import JSON, Index, Text, text
-from sqlmodel import Field, SQLModel
+from sqlalchemy import JSON, Index, Text, func, text
+from sqlmodel import Field, SQLModel, col
 
 from connector.mirror.tables import Instant
 
@@ -89,6 +90,10 @@ class ResumeAttempt(SQLModel, table=True):
     outcome: str | None = None  # AttemptOutcome once settled
     detail: str = Field(default="", sa_type=Text)
     mismatch: bool = False  # the org answered otherwise than the verdict promised
+
+
+WAS_SENT = func.coalesce(col(ResumeAttempt.outcome), "") != AttemptOutcome.SKIPPED.value
+"""The attempts that count as tries: for a skipped one nothing was sent."""
 
 
 class OrgProof(SQLModel, table=True):

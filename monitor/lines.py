@@ -14,6 +14,7 @@ from connector.mirror import tables
 from monitor import signature
 from monitor.assess import judge_among, siblings_of
 from monitor.assessment import Place, verdict_of
+from monitor.ledger import WAS_SENT
 from monitor.rows import RunLine
 from monitor.selection import ASSESSMENT, ATTEMPT, JUDGED, ROWID, RUN, SETTLED
 from monitor.settings import MonitorSettings
@@ -120,7 +121,7 @@ def attempts_on(
     found = {}
     for chunk in chunks(run_ids):
         counted = select(ATTEMPT.c.org_id, ATTEMPT.c.run_id, func.count(), opened)
-        counted = counted.where(ATTEMPT.c.org_id.in_(orgs), ATTEMPT.c.run_id.in_(chunk))
+        counted = counted.where(ATTEMPT.c.org_id.in_(orgs), ATTEMPT.c.run_id.in_(chunk), WAS_SENT)
         for org_id, run_id, count, since in connection.execute(counted.group_by(ATTEMPT.c.org_id, ATTEMPT.c.run_id)):
             found[org_id, run_id] = Attempts(count, since)
     return found

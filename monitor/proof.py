@@ -95,8 +95,8 @@ def verify_open(
     calls = client.api_calls
     waiting = attempts.open_attempts(engine, reader.org_id)
     settled = look(reader, waiting, settings) if waiting else []
-    for batch_id in attempts.unfinished_batches(engine, reader.org_id, clock() - settings.proof_within):
-        close(engine, batch_id, clock())
+    for batch_id in attempts.unfinished_batches(engine, reader.org_id, reader.now() - settings.proof_within):
+        close(engine, batch_id, reader.now())
     return VerifyReport(
         tuple(Attempt(one.attempt.run_id, one.outcome, one.detail) for one in settled),
         len(waiting) - len(settled),
@@ -109,7 +109,7 @@ def look(reader: OrgReader, waiting: Sequence[ResumeAttempt], settings: ResumeSe
     runs = [attempt.run_id for attempt in waiting]
     complete = reader.refresh(runs)
     seen = snapshots(reader.engine, reader.org_id, runs)
-    now = reader.clock()
+    now = reader.now()
     found = []
     for attempt in waiting:
         given_up = complete and now - attempt.intended_at >= settings.proof_within

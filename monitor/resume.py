@@ -134,7 +134,7 @@ def execute(
         reason=reason.strip(),
         target_status=plan.target_status,
         planned=len(plan.included),
-        started_at=clock(),
+        started_at=reader.now(),
     )
     return _Execution(plan, batch, reader, settings, monitor or MonitorSettings(), sleep, progress).run()
 
@@ -193,11 +193,11 @@ class _Execution:
         attempts.start_batch(self.engine, self.batch)
         self._tell("checking", 0)
         ready, skipped = self._preflight()
-        attempts.skip(self.engine, self.batch, skipped, self.reader.clock())
+        attempts.skip(self.engine, self.batch, skipped, self.reader.now())
         self._send(ready)
         self._await_proof()
         calls = self.reader.client.api_calls - calls
-        outcome, made = close(self.engine, self.batch.id, self.reader.clock(), calls)
+        outcome, made = close(self.engine, self.batch.id, self.reader.now(), calls)
         return Batch(outcome, self.batch.id, self.plan, made, calls, tuple(self.problems))
 
     def _preflight(self) -> tuple[list[Intent], list[tuple[Intent, str]]]:
@@ -244,20 +244,20 @@ class _Execution:
             stops = {result.code for result in results} & _STOPS_THE_BATCH
             if rest := intents[start + self.settings.chunk :] if stops else ():
                 why = f"Not sent, because the org had answered {', '.join(sorted(stops))}."
-                attempts.skip(self.engine, self.batch, [(intent, why) for intent in rest], self.reader.clock())
+                attempts.skip(self.engine, self.batch, [(intent, why) for intent in rest], self.reader.now())
                 return
 
     def _send_chunk(self, chunk: Sequence[Intent]) -> list[CommandResult]:
-        leased = attempts.lease(self.engine, self.batch, chunk, self.reader.clock())
+        leased = attempts.lease(self.engine, self.batch, chunk, self.reader.now())
         mine = {attempt.run_id for attempt in leased}
         why = "Somebody else is resuming this run, or has just tried to."
         others = [(intent, why) for intent in chunk if intent.run not in mine]
-        attempts.skip(self.engine, self.batch, others, self.reader.clock())
+        attempts.skip(self.engine, self.batch, others, self.reader.now())
         if not leased:
             return []
         runs = [attempt.run_id for attempt in leased]
         results = set_status(self.reader.client, runs, self.plan.target_status)
-        attempts.answer(self.engine, leased, {result.run: result for result in results}, self.reader.clock())
+        attempts.answer(self.engine, leased, {result.run: result for result in results}, self.reader.now())
         return results
 
     def _await_proof(self) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from monitor import readiness
 from monitor.story import BACKGROUND_TYPES, ERROR, INTERACTIVE, KNOWN_STATUSES, LogFacts, StepFacts, Story
@@ -17,6 +17,8 @@ from monitor.verdict import Confidence, Evidence, ReasonCode
 RUN, STAGE, STEP = "FlowOrchestrationInstance", "FlowOrchestrationStageInstance", "FlowOrchestrationStepInstance"
 LOG, INTERVIEW = "FlowOrchestrationLog", "FlowInterview"
 _RUN_PAGE = 'Salesforce Help, "Orchestration Run"'
+_CLOCK_SLACK = timedelta(seconds=5)
+"""Milestones have whole seconds, and our idea of the org's time is up to two seconds off."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,7 +258,9 @@ def _resumed_without_us(story: Story) -> Evidence | None:
         return None
     newest = resumed[-1]
     failed = [entry for entry in story.milestones("FailInstance") if entry.at <= newest.at]
-    if not failed or any(failed[-1].at <= attempt.at <= newest.at for attempt in story.attempts):
+    if not failed or any(
+        failed[-1].at - _CLOCK_SLACK <= attempt.at <= newest.at + _CLOCK_SLACK for attempt in story.attempts
+    ):
         return None
     return Evidence(f"the run was resumed at {instant(newest.at)}", f"{LOG}: Resume Run")
 

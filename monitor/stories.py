@@ -12,7 +12,7 @@ from sqlalchemy import Connection, FromClause, Select, and_, func, select
 from sqlmodel import SQLModel
 
 from connector.mirror import tables
-from monitor.ledger import ResumeAttempt
+from monitor.ledger import WAS_SENT, ResumeAttempt
 from monitor.sql import table_of
 from monitor.story import (
     AttemptFacts,
@@ -160,7 +160,7 @@ def _log(context: OrgContext, ids: list[str]) -> Select[Any]:
 def _attempts(context: OrgContext, ids: list[str]) -> Select[Any]:
     attempt = table_of(ResumeAttempt)
     return select(attempt.c.run_id, attempt.c.intended_at, attempt.c.settled_at.is_(None)).where(
-        attempt.c.org_id == context.org_id, attempt.c.run_id.in_(ids)
+        attempt.c.org_id == context.org_id, attempt.c.run_id.in_(ids), WAS_SENT
     )
 
 

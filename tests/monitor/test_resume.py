@@ -17,9 +17,13 @@ import pytest
 from connector.errors import ApiLimitReached, MirrorUnusable, NothingMatched, Refused
 from fixtures.org.faults import Fault, Kind
 from fixtures.org.switches import OTHER_RESUME_VALUE, ResumeMilestones, ResumeWrite, Rows, Switches
+from monitor import read
 from monitor.ledger import AttemptOutcome, OrgProof, ResumeAttempt, ResumeBatch
+from monitor.plans import seal
 from monitor.resume import BatchOutcome
+from monitor.rows import RunFilter
 from monitor.settings import ResumeSettings
+from monitor.verdict import ReasonCode
 from tests.monitor.workshop import ALLOWED, Workshop, workshop
 
 ROOT = Path(__file__).parent.parent.parent
@@ -130,8 +134,6 @@ def test_a_plan_for_another_org_is_refused(shop: Workshop) -> None:
     """A sandbox copy has the same run ids as production, so the org's own id decides."""
     shop.fail_runs(1)
     shop.sync()
-    from monitor.plans import seal
-
     plan = seal(replace(shop.plan(), org_id="00DRM000000000000A"))
     with pytest.raises(Refused, match="sign-in is to"):
         shop.execute(plan)
@@ -381,3 +383,16 @@ def test_the_document_of_a_resume(shop: Workshop) -> None:
     assert set(document["attempts"][0]) == {"run", "outcome", "detail"}
     assert document["plan"]["included"][0]["run"] == runs[0]
     assert document["batch"] == shop.rows(ResumeBatch)[0].id
+
+
+def test_our_own_resumes_are_told_from_those_made_elsewhere(shop: Workshop) -> None:
+    """Afterwards a run that we resumed is simply not in Error; one resumed in Salesforce's own screens says so."""
+    ours, theirs = shop.fail_runs(2)
+    shop.sync()
+    plan = shop.plan()
+    shop.org.world.resume(theirs)
+    shop.execute(plan)
+    reasons = {each.run: each.reason_code for each in shop.plan([ours, theirs]).excluded}
+    assert reasons == {ours: ReasonCode.NOT_IN_ERROR, theirs: ReasonCode.RESUMED_ELSEWHERE}
+    lines = read.runs(shop.engine, shop.now(), RunFilter(ids=(ours, theirs))).runs
+    assert {line.id: line.attempts for line in lines} == {ours: 1, theirs: 0}
