@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 
 from connector.mapping import Row, map_records
 from connector.mirror import state, upsert
-from connector.mirror.tables import LogEntry, Mirrored, Run, Stage, StatusChange, Step, WorkItem
+from connector.mirror.tables import Mirrored, Run, StatusChange, WorkItem
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,11 +97,16 @@ def runs_of(connection: Connection, org_id: str, table: type[Mirrored], rows: It
     return {row["run_id"] for row in rows}
 
 
+def runs_of_ids(connection: Connection, table: type[Mirrored], org_id: str, ids: Collection[str]) -> set[str]:
+    """The runs that mirrored rows with these Ids belong to."""
+    column = {Run: "id", WorkItem: "step_id"}.get(table, "run_id")
+    rows = upsert.known(connection, table, org_id, ids, column)
+    return runs_of(connection, org_id, table, ({column: value} for (value,) in rows.values()))
+
+
 def delete_rows(
     connection: Connection, table: type[Mirrored], org_id: str, ids: Collection[str]
 ) -> tuple[int, set[str]]:
     """Mark rows as deleted; how many were not marked before, and the runs they belong to."""
     fresh = upsert.mark_deleted(connection, table, org_id, ids)
-    column = {Run: "id", WorkItem: "step_id", Stage: "run_id", Step: "run_id", LogEntry: "run_id"}[table]
-    rows = upsert.known(connection, table, org_id, fresh, column)
-    return len(fresh), runs_of(connection, org_id, table, ({column: value} for (value,) in rows.values()))
+    return len(fresh), runs_of_ids(connection, table, org_id, fresh)

@@ -81,3 +81,10 @@ class SyncSettings(Frozen):
         default=timedelta(minutes=5),
         description="How often to look again at what failed runs depend on: flows, people, interviews.",
     )
+    reconcile_calls: int = Field(default=200, gt=0, description="API calls that one audit of Ids may use.")
+    vanished_share: float = Field(
+        default=0.2, gt=0, le=1, description="More of an object's rows gone at once is lost access, not deletion."
+    )
+    vanished_at_least: int = Field(
+        default=20, ge=0, description="Fewer rows than this are never taken for lost access."
+    )

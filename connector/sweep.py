@@ -3,7 +3,8 @@
 The rule that nothing is lost by: before the query runs, the org says up to which moment every change is visible
 (`covered`). The sweep then reads everything from the watermark on; when it finishes, `covered` is the next watermark. A
 change that was still in a transaction carries a later SystemModstamp than `covered`, so the next sweep reads it. For the
-same reason only rows older than `covered` are a position to continue from: newer ones may have moved while we paged.
+same reason only rows older than `covered` are a position to continue from: newer ones may have moved while we paged. A sweep
+that a death interrupted goes on from there with what is covered then, for nothing can appear behind such a position.
 """
 
 from __future__ import annotations
@@ -82,15 +83,8 @@ class Sweep:
     def restart(self, since: datetime | None) -> None:
         """Read everything (from `since` on) again."""
         self.cursor.watermark = self.cursor.since = since
-        self.cursor.covered = self.covered
         self.cursor.position_at = self.cursor.last_id = self.next_url = None
         self.done = False
-
-    def begin(self, covered: datetime) -> None:
-        """The org covers every change before `covered`. A sweep that goes on keeps what it began with."""
-        if self.covered is None:
-            self.covered = covered if self.cursor.covered is None else min(covered, self.cursor.covered)
-            self.cursor.covered = self.covered
 
     def take(self, replies: Sequence[Subreply]) -> list[Mapping[str, Any]]:
         """The records of the pages that came, in order; notes where to go on, or why not."""
@@ -117,7 +111,7 @@ class Sweep:
             self.cursor.position_at, self.cursor.last_id = stable["system_modstamp"], stable["id"]
         if self.done:
             self.cursor.watermark = self.covered
-            self.cursor.covered = self.cursor.position_at = self.cursor.last_id = None
+            self.cursor.position_at = self.cursor.last_id = None
             self.cursor.loaded = True
 
     def _note_total(self, page: Mapping[str, Any]) -> None:

@@ -88,7 +88,7 @@ class _Pass:
             cursor = self.cursors[table.salesforce_object]
             if only_runs is not None:
                 # A sweep of its own from the watermark on: what is older is mirrored already.
-                cursor = SyncCursor(**cursor.model_dump() | {"covered": None, "position_at": None, "last_id": None})
+                cursor = SyncCursor(**cursor.model_dump() | {"position_at": None, "last_id": None})
             sweep = Sweep(table, cursor, drift.select_list(table, cursor.missing_fields), _below(table, only_runs))
             if full or (not cursor.loaded and since is not None and since != cursor.since):
                 sweep.restart(since)
@@ -226,7 +226,7 @@ class _Pass:
         asked_at = self.started_at = shown - timedelta(seconds=waited) - ROUNDING
         for sweep in self.sweeps:
             covered = coverage(sweep.cursor, replies, asked_at, self.settings.lookback)
-            sweep.begin(covered.until)
+            sweep.covered = covered.until
             if covered.warning:
                 self.warnings.append(covered.warning)
             if covered.refused:

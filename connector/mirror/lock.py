@@ -7,8 +7,9 @@ import socket
 import sys
 import threading
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import IO
 
@@ -31,7 +32,7 @@ else:
 
 _ADVISORY_KEY = zlib.crc32(b"reprise writer")  # PostgreSQL advisory locks are per database, so one constant serves
 _guard = threading.Lock()
-_held: dict[str, tuple[IO[str] | Connection, int]] = {}  # per database: what holds the lock, and how often we entered
+_held: dict[str, tuple[Callable[[], None], int]] = {}  # per database: how to let go, and how often we entered
 
 
 @contextmanager
@@ -42,27 +43,27 @@ def writer_lock(engine: Engine) -> Iterator[None]:
     """
     key = engine.url.render_as_string(hide_password=False)
     with _guard:
-        holder, entered = _held[key] if key in _held else (_acquire(engine), 0)
-        _held[key] = (holder, entered + 1)
+        release, entered = _held[key] if key in _held else (_acquire(engine), 0)
+        _held[key] = (release, entered + 1)
     try:
         yield
     finally:
         with _guard:
-            holder, entered = _held[key]
+            release, entered = _held[key]
             if entered == 1:
                 del _held[key]
-                holder.close()
+                release()
             else:
-                _held[key] = (holder, entered - 1)
+                _held[key] = (release, entered - 1)
 
 
-def _acquire(engine: Engine) -> IO[str] | Connection:
+def _acquire(engine: Engine) -> Callable[[], None]:
     if engine.dialect.name == "sqlite":
         return _lock_file(Path(f"{engine.url.database}.lock"))
     return _lock_server(engine)
 
 
-def _lock_file(path: Path) -> IO[str]:
+def _lock_file(path: Path) -> Callable[[], None]:
     handle = path.open("a+", encoding="utf-8")
     try:
         _try_lock(handle)
@@ -75,14 +76,14 @@ def _lock_file(path: Path) -> IO[str]:
     handle.truncate()
     handle.write(f"process {os.getpid()} on {socket.gethostname()}\n")
     handle.flush()
-    return handle
+    return handle.close
 
 
-def _lock_server(engine: Engine) -> Connection:
+def _lock_server(engine: Engine) -> Callable[[], None]:
     connection = engine.connect().execution_options(isolation_level="AUTOCOMMIT")
-    connection.detach()  # closing must end the session, for the lock lives as long as the session does
+    connection.detach()  # the lock belongs to this session, which must not go back to the pool with it
     if connection.scalar(text("SELECT pg_try_advisory_lock(:key)"), {"key": _ADVISORY_KEY}):
-        return connection
+        return partial(_unlock_server, connection)
     holder = connection.scalar(
         text(
             "SELECT a.application_name || coalesce(' at ' || host(a.client_addr), '') FROM pg_locks l"
@@ -93,6 +94,12 @@ def _lock_server(engine: Engine) -> Connection:
     )
     connection.close()
     raise _second_writer(holder or "another process")
+
+
+def _unlock_server(connection: Connection) -> None:
+    # A closed session lets go too, but only when the server has noticed.
+    connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": _ADVISORY_KEY})
+    connection.close()
 
 
 def _second_writer(holder: str) -> MirrorUnusable:

@@ -238,7 +238,7 @@ class SyncCursor(SQLModel, table=True):
     """How far one object of one org has been read.
 
     One *sweep* reads everything from `watermark` on, ordered by (SystemModstamp, Id). While it is unfinished,
-    (`position_at`, `last_id`) is the last stable row that is committed; when it finishes, `covered` becomes the watermark.
+    (`position_at`, `last_id`) is the last committed row that cannot have moved.
     """
 
     __tablename__ = "sync_cursor"
@@ -246,7 +246,6 @@ class SyncCursor(SQLModel, table=True):
     org_id: str = Field(primary_key=True, max_length=18)
     object_name: str = Field(primary_key=True)
     watermark: datetime | None = _instant(nullable=True)  # inclusive lower bound of the sweep; None: from the beginning
-    covered: datetime | None = _instant(nullable=True)  # of the unfinished sweep: every change before it was visible
     position_at: datetime | None = _instant(nullable=True)
     last_id: str | None = None
     loaded: bool = False  # one sweep from the beginning has finished

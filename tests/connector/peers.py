@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -81,27 +81,33 @@ def in_org(org: RunningOrg, table: type[Mirrored]) -> dict[str, dict[str, Any]]:
 
 
 def in_mirror(engine: Engine, table: type[Mirrored]) -> dict[str, Mapping[str, Any]]:
-    """The mirror's rows of one object, without what the mirror adds."""
-    columns = [sql_table(table).c[name] for name in fields_of(table).values()]
+    """The mirror's rows of one object, with `vanished_at`."""
+    columns = [sql_table(table).c[name] for name in (*fields_of(table).values(), "vanished_at")]
     with engine.connect() as connection:
         return {row["id"]: dict(row) for row in connection.execute(select(*columns)).mappings()}
 
 
-def differences(org: RunningOrg, engine: Engine) -> list[str]:
-    """Every row that is not the same on both sides. A purged row counts as deleted."""
-    found = []
-    for table in MIRRORED:
-        here, there = in_mirror(engine, table), in_org(org, table)
-        found += [f"{table.__name__} {key}: only in the org" for key in there.keys() - here.keys()]
-        found += [
-            f"{table.__name__} {key}: only in the mirror"
-            for key in here.keys() - there.keys()
-            if not here[key]["is_deleted"]
-        ]
-        found += [
-            f"{table.__name__} {key}: {name} is {here[key][name]!r}, in the org {value!r}"
-            for key in there.keys() & here.keys()
-            for name, value in there[key].items()
-            if here[key][name] != value
-        ]
-    return found
+def differences(org: RunningOrg, engine: Engine, ignoring: Collection[str] = ()) -> list[str]:
+    """Every row that is not the same on both sides. A row that was purged must be marked as deleted or vanished."""
+    return [
+        f"{table.__name__} {key}: {difference}"
+        for table in MIRRORED
+        for key, difference in _compare(in_mirror(engine, table), in_org(org, table))
+        if key not in ignoring
+    ]
+
+
+def _compare(
+    here: Mapping[str, Mapping[str, Any]], there: Mapping[str, Mapping[str, Any]]
+) -> Iterator[tuple[str, str]]:
+    for key in there.keys() - here.keys():
+        yield key, "only in the org"
+    for key in here.keys() - there.keys():
+        if not here[key]["is_deleted"] and not here[key]["vanished_at"]:
+            yield key, "only in the mirror"
+    for key in there.keys() & here.keys():
+        if here[key]["vanished_at"]:
+            yield key, "marked as vanished"
+        for name, value in there[key].items():
+            if here[key][name] != value:
+                yield key, f"{name} is {here[key][name]!r}, in the org {value!r}"

@@ -137,7 +137,6 @@ def _orgs_and_passes() -> None:
         _id("org_id"),
         _text("object_name", null=False),
         _instant("watermark"),
-        _instant("covered"),
         _instant("position_at"),
         _text("last_id"),
         sa.Column("loaded", sa.Boolean(), nullable=False),

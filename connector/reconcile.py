@@ -1,0 +1,272 @@
+"""The Id audit: finds what polling cannot see, which is rows that were purged, and rows that sharing hid or brought back.
+
+Counts first: the org and the mirror are compared in five spans a call, and only spans that differ are cut further and at last
+listed by Id, so an audit that finds nothing costs one call. A row that is gone is marked with the date and kept. When a large
+part of the rows is gone at once, the user has lost sight of them, which is an alarm and marks nothing.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from time import perf_counter
+from typing import Any
+
+from sqlalchemy import Engine
+
+from connector import drift
+from connector.errors import Failure, MirrorUnusable
+from connector.mirror import audit, state, upsert
+from connector.mirror.audit import Span
+from connector.mirror.engine import writer_lock, writing
+from connector.mirror.tables import MIRRORED, Mirrored, Org, SyncCursor, SyncPass
+from connector.org import composite, soql
+from connector.org.client import OrgClient
+from connector.org.composite import MAX_QUERIES
+from connector.pages import Moment, runs_of, runs_of_ids, write_page
+from connector.report import SCHEMA_VERSION, SyncOutcome
+from connector.settings import SyncSettings
+
+PAGE = 2000  # rows of a query's page: a span of so many is listed instead of cut
+FETCHED_AT_ONCE = 1000  # Ids in one statement of at most 100,000 characters
+
+
+@dataclass(frozen=True, slots=True)
+class AuditedObject:
+    """One object's part of an audit: live rows in the org and in the mirror, and what was done about the difference."""
+
+    object: str
+    visible: int
+    mirrored: int
+    vanished: int = 0
+    returned: int = 0
+    alarm: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ReconcileReport:
+    """One audit. PARTIAL: an alarm, something unreadable, or the limit of calls was reached before the end."""
+
+    org: str
+    outcome: SyncOutcome
+    api_calls: int
+    seconds: float
+    objects: tuple[AuditedObject, ...]
+    warnings: tuple[str, ...]
+    changed_runs: frozenset[str]
+
+    def to_json(self) -> dict[str, Any]:
+        """The document of `reprise reconcile --json`."""
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "org": self.org,
+            "outcome": str(self.outcome),
+            "api_calls": self.api_calls,
+            "seconds": round(self.seconds, 3),
+            "objects": [asdict(each) for each in self.objects],
+            "warnings": list(self.warnings),
+            "changed_runs": len(self.changed_runs),
+        }
+
+
+def reconcile(client: OrgClient, engine: Engine, settings: SyncSettings, *, thorough: bool = False) -> ReconcileReport:
+    """Compare the mirror with everything the user can see, and put right what differs.
+
+    `thorough` lists every Id instead of trusting equal counts: a call for 10,000 rows. Raises MirrorUnusable when nothing
+    was ever synced, a Failure when the org cannot be asked.
+    """
+    with writer_lock(engine):
+        org = state.load_org(engine, client.identity.org_id)
+        if org is None:
+            raise MirrorUnusable("There is nothing to audit yet.", next_step="Run `reprise sync` first.")
+        return _Audit(client, engine, settings, org, thorough=thorough).run()
+
+
+@dataclass
+class _Subject:
+    """One object under audit."""
+
+    table: type[Mirrored]
+    cursor: SyncCursor
+    whole: Span
+    visible: int = 0
+    mirrored: int = 0
+    alarm: bool = False
+    missing: set[str] = field(default_factory=set)  # mirrored and not seen
+    unknown: set[str] = field(default_factory=set)  # seen and not mirrored
+    vanished: int = 0
+    returned: int = 0
+
+    def where(self, span: Span) -> list[str]:
+        """The conditions of a span in SOQL."""
+        conditions = [f"CreatedDate < {soql.instant(span.end)}"]
+        if span.start is not None:
+            conditions.append(f"CreatedDate >= {soql.instant(span.start)}")
+        if self.cursor.since is not None:
+            conditions.append(soql.at_or_after(self.cursor.since))
+        return conditions
+
+
+class _Audit:
+    """The audit while it runs."""
+
+    def __init__(self, client: OrgClient, engine: Engine, settings: SyncSettings, org: Org, *, thorough: bool) -> None:
+        self.client, self.engine, self.settings, self.org, self.thorough = client, engine, settings, org, thorough
+        self.started_at, self._clock, self._calls = client.now(), perf_counter(), client.api_calls
+        self.warnings: list[str] = []
+        self.changed_runs: set[str] = set()
+        self.complete = True
+        cursors = state.load_cursors(engine, org.org_id, self.started_at)
+        # What was created behind the watermark is the next poll's business.
+        self.subjects = [
+            _Subject(table, cursor, Span(None, cursor.watermark))
+            for table in MIRRORED
+            if (cursor := cursors[table.salesforce_object]).loaded
+            and cursor.readable
+            and cursor.watermark is not None
+            and "CreatedDate" not in cursor.missing_fields
+        ]
+
+    def run(self) -> ReconcileReport:
+        """Count, narrow down, look at single rows, put right."""
+        try:
+            self._count_all()
+            suspects = [(subject, subject.whole) for subject in self.subjects if self._differs(subject)]
+            self._narrow(suspects)
+            for subject in self.subjects:
+                self._put_right(subject)
+        except Failure as failure:
+            return self._finish(SyncOutcome.FAILED, failure)
+        alarmed = any(subject.alarm for subject in self.subjects)
+        return self._finish(SyncOutcome.PARTIAL if alarmed or not self.complete else SyncOutcome.COMPLETE, None)
+
+    def _count_all(self) -> None:
+        counts = self._counts([(subject, subject.whole) for subject in self.subjects])
+        with self.engine.connect() as connection:
+            for subject, visible in zip(self.subjects, counts, strict=True):
+                subject.visible = visible
+                subject.mirrored = audit.count(connection, subject.table, self.org.org_id, subject.whole)
+                self._sound_alarm(subject)
+
+    def _sound_alarm(self, subject: _Subject) -> None:
+        gone = subject.mirrored - subject.visible
+        if gone <= max(self.settings.vanished_at_least, self.settings.vanished_share * subject.mirrored):
+            return
+        subject.alarm = True
+        self.warnings.append(
+            f"Partial visibility: of {subject.mirrored} live {subject.cursor.object_name} rows only {subject.visible} can be"
+            " seen. Probably the integration user's access was reduced, so nothing was marked as vanished and these rows are"
+            " no longer kept up to date. Check its permissions and the object's sharing rules, then run `reprise reconcile`."
+        )
+
+    def _differs(self, subject: _Subject) -> bool:
+        return not subject.alarm and (self.thorough or subject.visible != subject.mirrored)
+
+    def _counts(self, spans: Sequence[tuple[_Subject, Span]]) -> list[int]:
+        """Live rows in the org of up to five spans, in one call."""
+        if not spans:
+            return []
+        replies = self.client.composite(
+            [
+                composite.query(f"count{n}", soql.select(["COUNT()"], subject.cursor.object_name, subject.where(span)))
+                for n, (subject, span) in enumerate(spans)
+            ]
+        )
+        for reply in replies:
+            if not reply.ok:
+                raise Failure(f"The audit could not count ({reply.problem}).", next_step="Try again later.")
+        return [int(reply.body["totalSize"]) for reply in replies]
+
+    def _narrow(self, suspects: Sequence[tuple[_Subject, Span]]) -> None:
+        """Cut spans that differ until they are small enough to be listed."""
+        waiting = deque(suspects)
+        while waiting:
+            if self.client.api_calls - self._calls >= self.settings.reconcile_calls:
+                self.complete = False
+                self.warnings.append(
+                    f"The audit stopped after {self.settings.reconcile_calls} calls; the rest waits for the next one."
+                )
+                return
+            subject, span = waiting.popleft()
+            with self.engine.connect() as connection:
+                rows = audit.count(connection, subject.table, self.org.org_id, span)
+                parts = audit.split(connection, subject.table, self.org.org_id, span, MAX_QUERIES)
+            if self.thorough or rows <= PAGE or len(parts) == 1:
+                self._list(subject, span)
+                continue
+            counts = self._counts([(subject, part) for part in parts])
+            with self.engine.connect() as connection:
+                waiting.extend(
+                    (subject, part)
+                    for part, visible in zip(parts, counts, strict=True)
+                    if visible != audit.count(connection, subject.table, self.org.org_id, part)
+                )
+
+    def _list(self, subject: _Subject, span: Span) -> None:
+        text = soql.select(["Id"], subject.cursor.object_name, subject.where(span))
+        seen = {record["Id"] for record in self.client.query(text)}
+        with self.engine.connect() as connection:
+            here = audit.ids(connection, subject.table, self.org.org_id, span)
+        subject.missing |= here - seen
+        subject.unknown |= seen - here
+
+    def _put_right(self, subject: _Subject) -> None:
+        """Read every row in question once more, deleted ones too; what still cannot be seen has vanished."""
+        asked = sorted(subject.missing | subject.unknown)
+        found: set[str] = set()
+        for chunk in upsert.chunks(asked, FETCHED_AT_ONCE):
+            records = self._fetch(subject, chunk)
+            found.update(record["Id"] for record in records)
+            with writing(self.engine) as connection:
+                moment = Moment(self.org.org_id, self.started_at, self.org.last_success_at)
+                written = write_page(connection, subject.table, records, moment, quarantined=set(), first_load=False)
+                subject.returned += written.upserted
+                self.changed_runs |= runs_of(connection, self.org.org_id, subject.table, written.rows)
+        gone = subject.missing - found
+        subject.vanished = len(gone)
+        with writing(self.engine) as connection:
+            audit.mark_vanished(connection, subject.table, self.org.org_id, gone, self.started_at)
+            self.changed_runs |= runs_of_ids(connection, subject.table, self.org.org_id, gone)
+            subject.cursor.visible_rows = subject.visible
+            state.store(connection, subject.cursor)
+
+    def _fetch(self, subject: _Subject, ids: Sequence[str]) -> list[Mapping[str, Any]]:
+        fields = drift.select_list(subject.table, subject.cursor.missing_fields)
+        text = soql.select(fields, subject.cursor.object_name, [soql.one_of("Id", ids)])
+        (reply,) = self.client.composite([composite.query("rows", text, deleted_too=True)])
+        if not reply.ok:
+            raise Failure(f"The audit could not read rows again ({reply.problem}).", next_step="Try again later.")
+        return list(self.client.rest_of(reply.body))
+
+    def _finish(self, outcome: SyncOutcome, failure: Failure | None) -> ReconcileReport:
+        report = ReconcileReport(
+            org=self.org.name,
+            outcome=outcome,
+            api_calls=self.client.api_calls - self._calls,
+            seconds=perf_counter() - self._clock,
+            objects=tuple(
+                AuditedObject(
+                    each.cursor.object_name, each.visible, each.mirrored, each.vanished, each.returned, each.alarm
+                )
+                for each in self.subjects
+            ),
+            warnings=tuple(self.warnings),
+            changed_runs=frozenset(self.changed_runs),
+        )
+        with writing(self.engine) as connection:
+            state.record_pass(
+                connection,
+                SyncPass(
+                    org_id=self.org.org_id,
+                    kind="reconcile",
+                    started_at=self.started_at,
+                    finished_at=self.client.now(),
+                    outcome=str(outcome),
+                    api_calls=report.api_calls,
+                    report=report.to_json(),
+                ),
+            )
+        if failure is not None:
+            raise failure
+        return report

@@ -1,0 +1,261 @@
+"""No row is lost: late commits, ties across page borders, changes while paging, dead locators, deaths of ours, wrong clocks."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from connector.mirror.engine import open_mirror
+from connector.mirror.tables import LogEntry, Run
+from connector.report import Progress, SyncOutcome
+from connector.settings import SyncSettings
+from connector.sync import sync
+from fixtures.org import ids
+from fixtures.org.faults import Fault, Kind
+from tests.connector.peers import Peers, differences, in_mirror, peers, sqlite_url
+
+RUN, LOG = Run.salesforce_object, LogEntry.salesforce_object
+
+
+class Died(BaseException):
+    """Our process ends here."""
+
+
+def log_entries(both: Peers, count: int) -> list[str]:
+    """That many log entries with one and the same stamp; their Ids."""
+    store = both.org.world.store
+    with store.transaction() as tx:
+        run = ids.compact(tx.create(RUN, Status="InProgress", OrchestrationDeveloperName="Bulk"))
+    now, serials = store.epoch(), store.reserve(LOG, count)
+    columns = (
+        "Id",
+        "OrchestrationInstanceId",
+        "Kind",
+        "CreatedDate",
+        "LastModifiedDate",
+        "SystemModstamp",
+        "IsDeleted",
+    )
+    store.load(LOG, columns, ((serial, run, "StartStep", now, now, now, 0) for serial in serials))
+    return [ids.expand(serial) for serial in serials]
+
+
+@pytest.mark.parametrize("seconds_late", [1, 59, 61, 300, 590, 1200])
+def test_rows_that_commit_late_are_read(tmp_path: Path, seconds_late: int) -> None:
+    """A row that becomes visible long after its stamp is read by the first poll that can see it."""
+    with peers(sqlite_url(tmp_path)) as both:
+        store = both.org.world.store
+        held = store.begin()
+        late = held.create(RUN, Status="Error", OrchestrationDeveloperName="Late")
+        for _ in range(3):
+            store.clock.advance(timedelta(seconds=seconds_late / 3))
+            with store.transaction() as tx:
+                tx.create(RUN, Status="InProgress", OrchestrationDeveloperName="Early")
+            both.sync()
+        assert late not in in_mirror(both.engine, Run)
+        held.commit()
+        both.sync()
+        assert differences(both.org, both.engine) == []
+
+
+def test_more_rows_in_one_second_than_a_page_holds(database_url: str) -> None:
+    """5,000 rows with one stamp arrive complete, in a first load and in a later poll."""
+    with peers(database_url) as both:
+        log_entries(both, 5000)
+        both.advance(minutes=5)
+        assert both.sync().outcome is SyncOutcome.COMPLETE
+        log_entries(both, 4001)
+        report = both.sync()
+        assert differences(both.org, both.engine) == []
+        assert report.api_calls == 2
+
+
+def test_a_dead_locator_at_any_page(tmp_path: Path) -> None:
+    """When the org forgets an open query, reading goes on behind the last committed row, for as long as it takes."""
+    for dies_at in range(1, 4):
+        with peers(f"{sqlite_url(tmp_path)}{dies_at}") as both:
+            log_entries(both, 9000)
+            both.advance(minutes=5)
+            both.org.faults.arm(Fault(Kind.EXPIRE_LOCATORS, match="/composite", after=dies_at, times=None))
+            report = both.sync()
+            assert report.outcome is SyncOutcome.COMPLETE
+            assert differences(both.org, both.engine) == []
+
+
+def test_changes_while_paging_are_not_lost(tmp_path: Path) -> None:
+    """Rows that change between two pages of a first load, on pages read and on pages to come, end up as they are."""
+    with peers(sqlite_url(tmp_path)) as both:
+        entries = log_entries(both, 9000)
+        both.advance(minutes=5)
+
+        def change(progress: Progress) -> None:
+            store = both.org.world.store
+            store.clock.advance(timedelta(seconds=1))
+            with store.transaction() as tx:
+                for place in range(progress.api_calls, 9000, 500):
+                    tx.update(LOG, entries[place], Comments=f"changed at call {progress.api_calls}")
+
+        both.sync(progress=change)
+        both.advance(minutes=5)
+        both.sync()
+        assert differences(both.org, both.engine) == []
+
+
+@pytest.mark.parametrize("survives", [1, 2])
+def test_a_first_load_goes_on_where_it_died(database_url: str, survives: int) -> None:
+    """A first load that dies after some calls continues behind the last committed row instead of starting again."""
+    with peers(database_url) as both:
+        log_entries(both, 15_000)
+        both.advance(minutes=5)
+
+        def die(progress: Progress) -> None:
+            if progress.api_calls == survives:
+                raise Died
+
+        with pytest.raises(Died):
+            both.sync(progress=die)
+        before = len(in_mirror(both.engine, LogEntry))
+        report = both.sync()
+        read = next(each.read for each in report.objects if each.object == LOG)
+        assert 0 < before < 15_000
+        assert read == 15_000 - before
+        assert differences(both.org, both.engine) == []
+
+
+def test_a_row_that_moved_is_no_place_to_go_on_from(tmp_path: Path) -> None:
+    """When the last row of a page changes before that page is read and we die after it, what lies between is still read."""
+    with peers(sqlite_url(tmp_path)) as both:
+        entries = log_entries(both, 15_000)
+        both.advance(minutes=5)
+
+        def change_then_die(progress: Progress) -> None:
+            if progress.api_calls == 2:
+                raise Died
+            both.advance(minutes=5)
+            with both.org.world.store.transaction() as tx:
+                for last_of_page in range(1999, 15_000, 2000):
+                    tx.update(LOG, entries[last_of_page], Comments="moved")
+
+        with pytest.raises(Died):
+            both.sync(progress=change_then_die)
+        both.sync()
+        assert differences(both.org, both.engine) == []
+
+
+def test_a_load_that_died_still_sees_what_committed_late(tmp_path: Path) -> None:
+    """A transaction that is open from before a load until after its death, and what it wrote, are not passed over."""
+    with peers(sqlite_url(tmp_path)) as both:
+        store = both.org.world.store
+        log_entries(both, 9000)
+        both.advance(minutes=5)
+        held = store.begin()
+        held.create(RUN, Status="Error", OrchestrationDeveloperName="Late")
+        both.advance(seconds=90)
+        log_entries(both, 9000)
+        both.advance(minutes=5)
+
+        def die(progress: Progress) -> None:
+            if progress.api_calls == 3:
+                raise Died
+
+        with pytest.raises(Died):
+            both.sync(progress=die)
+        held.commit()
+        for _ in range(2):
+            both.sync()
+        assert differences(both.org, both.engine) == []
+
+
+@pytest.mark.parametrize("skew", [-7200.0, 7200.0])
+def test_a_wrong_date_header_loses_nothing(tmp_path: Path, skew: float) -> None:
+    """When the clock in the Date header is two hours off, rows are at worst read twice."""
+    with peers(sqlite_url(tmp_path)) as both:
+        both.org.faults.arm(Fault(Kind.CLOCK_SKEW, times=None, seconds=skew))
+        for number in range(4):
+            with both.org.world.store.transaction() as tx:
+                tx.create(RUN, Status="InProgress", OrchestrationDeveloperName=f"O{number}")
+            both.sync()
+            both.advance(seconds=40)
+        both.sync()
+        assert differences(both.org, both.engine) == []
+
+
+def test_our_own_wrong_clock_does_not_matter(tmp_path: Path) -> None:
+    """A machine three hours fast mirrors the same rows and knows the org's time."""
+    with peers(sqlite_url(tmp_path)) as both:
+        fast = type(both.client)(both.client.settings, clock=lambda: datetime.now(UTC) + timedelta(hours=3))
+        for number in range(3):
+            with both.org.world.store.transaction() as tx:
+                tx.create(RUN, Status="InProgress", OrchestrationDeveloperName=f"O{number}")
+            sync(fast, both.engine, SyncSettings())
+            both.advance(minutes=2)
+        sync(fast, both.engine, SyncSettings())
+        assert differences(both.org, both.engine) == []
+        assert abs(
+            fast.clock_offset + timedelta(hours=3) - (both.org.world.store.now() - datetime.now(UTC))
+        ) < timedelta(seconds=3)
+
+
+def test_since_bounds_a_first_load(tmp_path: Path) -> None:
+    """With a bound only what changed since then is read, and later changes of older rows still arrive."""
+    with peers(sqlite_url(tmp_path)) as both:
+        store = both.org.world.store
+        with store.transaction() as tx:
+            old = tx.create(RUN, Status="InProgress", OrchestrationDeveloperName="Old")
+        store.clock.advance(timedelta(days=30))
+        bound = store.now()
+        with store.transaction() as tx:
+            new = tx.create(RUN, Status="InProgress", OrchestrationDeveloperName="New")
+        both.sync(since=bound)
+        assert set(in_mirror(both.engine, Run)) == {new}
+        both.advance(minutes=5)
+        with store.transaction() as tx:
+            tx.update(RUN, old, Status="Error")
+        both.sync()
+        assert set(in_mirror(both.engine, Run)) == {old, new}
+
+
+def test_full_reads_everything_again(tmp_path: Path) -> None:
+    """`full` brings a damaged row back to what the org says, and an idle poll after it is one call."""
+    with peers(sqlite_url(tmp_path)) as both:
+        log_entries(both, 10)
+        both.advance(minutes=5)
+        both.sync()
+        with both.engine.begin() as connection:
+            connection.exec_driver_sql("UPDATE log_entry SET kind = 'Nonsense'")
+        assert len(differences(both.org, both.engine)) == 10
+        report = both.sync(full=True)
+        assert differences(both.org, both.engine) == []
+        assert {each.object: each.upserted for each in report.objects}[LOG] == 10
+        assert both.sync().api_calls == 1
+
+
+def test_an_older_page_never_overwrites_a_newer_row(tmp_path: Path) -> None:
+    """A refresh of single runs between two polls is not undone by the poll."""
+    with peers(sqlite_url(tmp_path)) as both:
+        store = both.org.world.store
+        with store.transaction() as tx:
+            run = tx.create(RUN, Status="InProgress", OrchestrationDeveloperName="O")
+        both.sync()
+        both.advance(minutes=2)
+        with store.transaction() as tx:
+            tx.update(RUN, run, Status="Error")
+        report = both.sync(only_runs=[run])
+        assert report.api_calls == 1
+        assert in_mirror(both.engine, Run)[run]["status"] == "Error"
+        both.sync()
+        assert differences(both.org, both.engine) == []
+
+
+def test_a_mirror_made_elsewhere_goes_on(tmp_path: Path) -> None:
+    """A second process that opens the same mirror continues from its cursors."""
+    with peers(sqlite_url(tmp_path)) as both:
+        log_entries(both, 10)
+        both.advance(minutes=5)
+        both.sync()
+        again = open_mirror(sqlite_url(tmp_path), create=False)
+        report = sync(both.client, again, SyncSettings())
+        again.dispose()
+        assert sum(each.read for each in report.objects) == 0
