@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from uuid import NAMESPACE_OID, uuid5
 
 from sqlalchemy import Connection, Engine, insert, select
 from sqlalchemy.exc import IntegrityError
@@ -21,7 +22,7 @@ from monitor.assessment import Assessment
 from monitor.channels import Message
 from monitor.failed import FailedRun, failed_runs
 from monitor.ledger import AlertMessage, AlertNotice
-from monitor.messages import SUMMARY, Told, group_message, summary_message
+from monitor.messages import Told, group_message, summary_message
 from monitor.outbox import DeliveryReport, deliver, enqueue
 from monitor.plans import new_id
 from monitor.settings import MonitorSettings
@@ -87,7 +88,7 @@ def _due(failing: Collection[FailedRun], told: Mapping[tuple[str, int], set[Tier
 def _say(org: Org, due: Sequence[Told], sight: Sight, *, first: bool) -> list[tuple[Message, Sequence[Told]]]:
     """Few messages about many runs: one for each cause and tier, or a single summary when the org is new to us."""
     if first:
-        return [(summary_message(new_id(), org, due, sight), due)]
+        return [(summary_message(_summary_id(org.org_id), org, due, sight), due)]
     causes: defaultdict[tuple[str, Tier], list[Told]] = defaultdict(list)
     for one in due:
         verdict = one.run.verdict
@@ -108,10 +109,13 @@ def _already_told(connection: Connection, org_id: str) -> dict[tuple[str, int], 
 
 
 def _was_introduced(connection: Connection, org_id: str) -> bool:
-    introduced = select(col(AlertMessage.id)).where(
-        col(AlertMessage.org_id) == org_id, col(AlertMessage.kind) == SUMMARY
-    )
-    return connection.scalar(introduced.limit(1)) is not None
+    introduced = select(col(AlertMessage.id)).where(col(AlertMessage.id) == _summary_id(org_id))
+    return connection.scalar(introduced) is not None
+
+
+def _summary_id(org_id: str) -> str:
+    """Always the same for an org, so that the database itself allows only one."""
+    return uuid5(NAMESPACE_OID, org_id).hex
 
 
 def _remember(

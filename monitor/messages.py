@@ -42,7 +42,7 @@ def group_message(message_id: str, org: Org, told: Sequence[Told], sight: Sight)
     tier = told[0].notice.tier
     sample = runs[0]
     skipped = [step for step in Tier if any(step in one.notice.skipped for one in told)]
-    title = f"[{tier}] {_place(sample)}: {_headline(tier, runs, org, sight)}"
+    title = f"[{tier.label}] {_place(sample)}: {_headline(tier, runs, org, sight)}"
     lines = [
         title,
         f"Why: {_cause(sample) or 'the org gives no error text'}",
@@ -70,7 +70,7 @@ def summary_message(message_id: str, org: Org, told: Sequence[Told], sight: Sigh
     tiers = Counter(one.notice.tier for one in told)
     by_tier = {tier: tiers[tier] for tier in Tier if tiers[tier]}
     title = f"[{SUMMARY}] Reprise now watches {_org_name(org)}: {_runs(len(runs))} to know about"
-    counts = ", ".join(f"{count} × {tier}" for tier, count in by_tier.items())
+    counts = ", ".join(f"{count} × {tier.label}" for tier, count in by_tier.items())
     lines = [
         title,
         f"By tier of time left: {counts}." if counts else "No failed run is within 7 days of its deadline.",
@@ -149,7 +149,11 @@ def _verdicts(runs: Sequence[FailedRun]) -> str:
 
 
 def _skipped_line(skipped: Sequence[Tier]) -> str:
-    return f"Not told in time, because nothing was watching: {', '.join(skipped)}." if skipped else ""
+    return (
+        f"Not told in time, because nothing was watching: {', '.join(tier.label for tier in skipped)}."
+        if skipped
+        else ""
+    )
 
 
 def _ending(org: Org, runs: Sequence[FailedRun], sight: Sight, command: str) -> list[str]:

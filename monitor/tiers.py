@@ -15,17 +15,22 @@ from monitor.verdict import Deadline, Eligibility, ReasonCode
 
 
 class Tier(StrEnum):
-    """What a message is about. The members from DAYS_7 to LOST form the ladder, in this order."""
+    """What a message is about, as scripts know it. The members from DAYS_7 to LOST form the ladder, in this order."""
 
-    CANNOT_RESUME = "cannot resume"  # told once: no countdown can help
-    NO_DEADLINE = "no deadline"  # told once: the moment of the failure is not known
-    DAYS_7 = "7 d"
-    DAYS_3 = "3 d"
-    HOURS_24 = "24 h"
-    HOURS_6 = "6 h"
-    HOUR_1 = "1 h"
-    PASSED_UNCONFIRMED = "passed, unconfirmed"  # the deadline passed while the org could not be read
+    CANNOT_RESUME = "cannot_resume"  # told once: no countdown can help
+    NO_DEADLINE = "no_deadline"  # told once: the moment of the failure is not known
+    DAYS_7 = "7d"
+    DAYS_3 = "3d"
+    HOURS_24 = "24h"
+    HOURS_6 = "6h"
+    HOUR_1 = "1h"
+    PASSED_UNCONFIRMED = "passed_unconfirmed"  # the deadline passed while the org could not be read
     LOST = "lost"  # the org was read after the deadline, and the run was still in Error
+
+    @property
+    def label(self) -> str:
+        """As people read it."""
+        return self.value.replace("_", " ")
 
 
 _TIME_LEFT = (
