@@ -97,13 +97,21 @@ def error_document(error: BaseException) -> dict[str, object]:
     """`error` for a script that asked for JSON; `code` is Salesforce's errorCode where the org said no."""
     what, meaning, next_step = sentences(error)
     return {
-        "kind": type(error).__name__,
+        "kind": _kind(error),
         "exit_code": int(exit_code(error)),
         "what": what,
         "meaning": meaning,
         "next_step": next_step,
         "code": error.code if isinstance(error, errors.OrgRefused) else None,
     }
+
+
+def _kind(error: BaseException) -> str:
+    """The error's name in the tree of connector.errors, the finest that scripts may rely on."""
+    if isinstance(error, typer.TyperException):
+        return errors.UsageError.__name__
+    public = (each.__name__ for each in type(error).__mro__ if each.__module__ == errors.__name__)
+    return next(public, type(error).__name__)
 
 
 def say(sentence: str, tone: Tone = Tone.PLAIN) -> None:

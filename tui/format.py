@@ -179,8 +179,10 @@ def in_words(span: timedelta) -> str:
 
 
 def exactly(span: timedelta) -> str:
-    """A length of time as `length_of_time` reads it: `14d`, `1d12h`, `90s` as `1m30s`."""
-    return "".join(f"{amount}{unit}" for amount, unit in _amounts(span) if amount) or f"{span.total_seconds():g}s"
+    """A length of time as `length_of_time` reads it: `14d`, `1d12h`, `90s` as `1m30s`, `0.5s`."""
+    if span % timedelta(seconds=1):
+        return f"{span.total_seconds():g}s"
+    return "".join(f"{amount}{unit}" for amount, unit in _amounts(span) if amount) or "0s"
 
 
 def _amounts(span: timedelta) -> list[tuple[int, str]]:

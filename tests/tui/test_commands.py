@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import socket
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
+import stamina
 from sqlalchemy import create_engine, text
 
 from fixtures.org import serve
@@ -108,6 +110,19 @@ def test_the_audit_finds_what_polling_cannot_see(writing: FailingOrg, reprise: T
 
 
 # Bad input
+
+
+def test_an_unreachable_org(failing: FailingOrg, reprise: Type, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Exit code 1 after a bounded number of tries; what is mirrored stays, and can still be read."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        monkeypatch.setenv("REPRISE_INSTANCE_URL", f"http://127.0.0.1:{probe.getsockname()[1]}")
+    with stamina.set_testing(True, attempts=2):
+        ended = reprise("sync --json")
+    assert ended.code == 1
+    assert ended.document["error"]["kind"] == "OrgUnreachable"
+    assert "then try again" in ended.err
+    assert "Traceback" not in ended.err
+    assert failing.org.api_calls() == 0
 
 
 @pytest.mark.usefixtures("failing")

@@ -56,8 +56,8 @@ def test_what_is_no_length_of_time_is_refused(text: str) -> None:
     assert "\x1b" not in str(refused.value)
 
 
-@given(st.integers(min_value=0, max_value=10**8))
-def test_an_exact_length_of_time_can_be_read_back(seconds: int) -> None:
+@given(st.integers(min_value=0, max_value=10**8) | st.sampled_from([0.5, 1.5, 90.25]))
+def test_an_exact_length_of_time_can_be_read_back(seconds: float) -> None:
     """What `config show` prints may be copied into the file."""
     length = timedelta(seconds=seconds)
     assert words.length_of_time(words.exactly(length)) == length
