@@ -45,12 +45,13 @@ def evaluate(
 ) -> Evaluation:
     """Look at the runs in Error of the org of that name, or of all, and put what is due into the outbox of these channels.
 
-    `now` is our clock; each org's own is worked out from it. An org that was never read to the end is left alone.
+    `now` is our clock; each org's own is worked out from it. An org that was never read to the end is left alone, and
+    without a channel nothing counts as told.
     """
     found = [
         _evaluate_org(engine, each, each.last_success_at, now, settings, channels)
         for each in orgs(engine)
-        if each.last_success_at is not None and org in (None, each.name)
+        if channels and each.last_success_at is not None and org in (None, each.name)
     ]
     messages = tuple(message for evaluation in found for message in evaluation.messages)
     return Evaluation(sum(evaluation.failed for evaluation in found), messages)

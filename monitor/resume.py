@@ -123,6 +123,7 @@ def execute(
     reader = OrgReader(client, engine, clock, sync_settings or SyncSettings())
     plan.check(reader.now())
     _refuse_other_org(plan, reader)
+    _refuse_other_value(plan, settings)
     if not plan.included:
         raise NothingMatched("The plan has no run to resume.", next_step="It lists why each run was left out.")
     batch = ResumeBatch(
@@ -166,6 +167,16 @@ def _refuse_other_org(plan: Plan, reader: OrgReader) -> None:
             f"The plan is for the org {plan.org} ({plan.org_id}), and the sign-in is to {reader.org_id}.",
             meaning="Nothing was sent.",
             next_step=f"Use --org {plan.org}.",
+        )
+
+
+def _refuse_other_value(plan: Plan, settings: ResumeSettings) -> None:
+    """A plan is a file that anybody can write; what is written to the org is for the settings to say."""
+    if plan.target_status != settings.target_status:
+        raise Refused(
+            f"The plan writes the status {plan.target_status}, and the settings say {settings.target_status}.",
+            meaning="Nothing was sent.",
+            next_step="Make a new plan, or put resume.target_status right.",
         )
 
 
@@ -302,6 +313,8 @@ def _what_changed(planned: PlannedRun, run: FailedRun | None, before: Snapshot |
         return f"The run is not in Error any more: its status is {before.status}."
     if run.verdict.episode != planned.episode:
         return "The run was resumed and failed again since the plan was made; look at it anew."
-    if run.verdict.eligibility is Eligibility.RESUMABLE or run.verdict.reason is planned.reason_code:
+    verdict = run.verdict
+    as_planned = verdict.reason is planned.reason_code and verdict.eligibility is not Eligibility.NOT_RESUMABLE
+    if verdict.eligibility is Eligibility.RESUMABLE or as_planned:
         return ""
-    return explain(run.verdict.reason).sentence
+    return explain(verdict.reason).sentence

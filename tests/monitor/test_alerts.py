@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -215,9 +216,18 @@ def test_two_watchers_at_once_say_it_once(database_url: str) -> None:
         for after in (timedelta(), timedelta(days=8)):
             shop.fail_runs(1)
             shop.sync()
-            at_once(4, lambda after=after: evaluate(shop.engine, shop.now() + after, SETTINGS, ["desk"]))
+            at_once(4, partial(evaluate, shop.engine, shop.now() + after, SETTINGS, ["desk"]))
         assert sorted(row.kind for row in shop.rows(AlertMessage)) == ["7d", "summary"]
         assert len(shop.rows(AlertDelivery)) == 2
+
+
+def test_without_a_channel_nothing_counts_as_told(shop: Workshop) -> None:
+    """Who sets up a channel late hears of what is due then."""
+    shop.fail_runs(1)
+    shop.advance(days=8)
+    shop.sync()
+    assert evaluate(shop.engine, shop.now(), SETTINGS, []).messages == ()
+    assert len(evaluate(shop.engine, shop.now(), SETTINGS, ["desk"]).messages) == 1
 
 
 def test_an_org_that_was_never_read_to_the_end_is_left_alone(shop: Workshop) -> None:

@@ -140,6 +140,28 @@ def test_a_plan_for_another_org_is_refused(shop: Workshop) -> None:
     assert shop.writes() == 0
 
 
+def test_a_plan_cannot_choose_what_is_written(shop: Workshop) -> None:
+    """A plan is a file that anybody can write: one that would cancel the runs is refused."""
+    shop.fail_runs(1)
+    shop.sync()
+    with pytest.raises(Refused, match="writes the status Canceled"):
+        shop.execute(seal(replace(shop.plan(), target_status="Canceled")))
+    assert shop.writes() == 0
+
+
+def test_a_plan_cannot_smuggle_in_a_run_that_cannot_be_resumed(shop: Workshop) -> None:
+    """A forged plan with a fitting hash meets the preflight, which judges every run anew."""
+    shop.org.world.break_action("Warehouse_Check_Inventory", "502 from the warehouse")
+    hopeless = shop.org.world.start("Order_Fallout")
+    (run,) = shop.fail_runs(1)
+    shop.sync()
+    plan = shop.plan([run])
+    forged = replace(plan.included[0], run=hopeless, reason_code=ReasonCode.MULESOFT_ACTION)
+    batch = shop.execute(seal(replace(plan, included=(forged,))))
+    assert outcomes(batch) == {"SKIPPED": 1}
+    assert shop.writes() == 0
+
+
 def test_a_plan_without_runs_is_refused(shop: Workshop) -> None:
     """When every chosen run was left out there is nothing to execute."""
     runs = shop.fail_runs(1)
