@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 from sqlalchemy import Engine
-from textual import events
+from textual import events, work
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.reactive import reactive
@@ -73,7 +73,7 @@ class Dashboard(App[None]):
     def on_mount(self) -> None:
         """Show the mirror's figures, then sync, then again and again."""
         self._clock_timer = self.set_interval(1, self._tick)
-        self.run_worker(self._read_overview(), group="overview")
+        self._start()
         self.set_interval(self.poll.total_seconds(), self.action_sync)
         self.action_sync()
 
@@ -96,7 +96,7 @@ class Dashboard(App[None]):
     async def on_event(self, event: events.Event) -> None:
         """Any key takes back what the status line said."""
         if isinstance(event, events.Key) and not event.is_forwarded:
-            for line in self.screen.query(StatusLine):
+            for line in (line for screen in self.screen_stack for line in screen.query(StatusLine)):
                 line.a_key_was_pressed(self.desk.clock())
         await super().on_event(event)
 
@@ -106,8 +106,13 @@ class Dashboard(App[None]):
         """Sync now, unless that is being done."""
         if not self.situation.syncing:
             self.situation = replace(self.situation, syncing=True)
-            self.run_worker(self._sync(), group="sync")
+            self._sync()
 
+    @work(group="start")
+    async def _start(self) -> None:
+        await self._read_overview()
+
+    @work(group="sync")
     async def _sync(self) -> None:
         try:
             await self.desk.talking.ask(self.desk.source.sync)
@@ -137,10 +142,10 @@ class Dashboard(App[None]):
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """Every key of the screen as a command, then Textual's own that make sense here."""
-        for keys, said, action in commands(screen):
-            if action not in ("command_palette", "quit"):
-                target = screen.focused or screen
-                yield SystemCommand(said.capitalize(), f"key {keys}", partial(target.run_action, action))
+        for each in commands(screen):
+            if each.action not in ("command_palette", "quit"):
+                run = partial(self.run_action, each.action, each.node)
+                yield SystemCommand(each.said.capitalize(), f"key {each.keys}", run)
         yield SystemCommand("Theme", "Choose other colours", self.action_change_theme)
         yield SystemCommand("Quit", "Leave the dashboard; the mirror stays", self.action_quit)
 

@@ -6,12 +6,14 @@ import asyncio
 import os
 from array import array
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from textual.pilot import Pilot
+from textual.worker import WorkerCancelled
 
 from connector.errors import NotFound, RepriseError
 from monitor.ledger import AttemptOutcome
@@ -35,6 +37,21 @@ from tui.screens.desk import Desk
 NOW = datetime(2026, 3, 16, 6, 42, tzinfo=UTC)
 GOLDENS = Path(__file__).parent / "goldens"
 SIZES = ((120, 35), (80, 24))
+
+
+HOSTILE = (
+    "bad [/b] tail",
+    "[@click=app.quit]press me[/]",
+    "[bold red]Amount__c[/]",
+    "line\nbreak\ttab\rreturn",
+    "\x1b[2J\x1b]52;c;aGk=\x07",
+    "\u202edeliab\u2066 \u200b\u00ad",
+    "長い名前" * 20,
+    "e\u0301" * 60,
+    "👩‍👩‍👧" * 9,
+    "",
+)
+"""Names that break screens which read them as markup, as escape codes, or as one cell a character."""
 
 
 def failed(number: int, left: timedelta, **changes: Any) -> RunLine:
@@ -107,7 +124,7 @@ def monday() -> list[RunLine]:
 
 @dataclass
 class MemorySource:
-    """Runs in memory behind the dashboard's `Source`: row numbers are places in `runs`, None is a deleted run."""
+    """Runs in memory behind the dashboard's `Source`: row numbers are places in `runs`, shown in `order`; None is gone."""
 
     runs: list[RunLine | None]
     on_sync: Callable[[], None] = lambda: None
@@ -116,6 +133,9 @@ class MemorySource:
     asked_rows: list[int] = field(default_factory=list)
     executed: list[tuple[Plan, str]] = field(default_factory=list)
     becomes: Callable[[PlannedRun], Attempt] = lambda run: Attempt(run.run, AttemptOutcome.VERIFIED, "left Error")
+
+    def __post_init__(self) -> None:
+        self.order = list(range(len(self.runs)))
 
     def overview(self, now: datetime) -> Overview:
         there = [run for run in self.runs if run]
@@ -126,7 +146,7 @@ class MemorySource:
         )  # fmt: skip
 
     def vector(self, now: datetime, chosen: RunFilter) -> array[int]:  # noqa: ARG002
-        return array("q", [row for row, run in enumerate(self.runs) if run and _chosen(run, chosen)])
+        return array("q", [row for row in self.order if (run := self.runs[row]) and _chosen(run, chosen)])
 
     def lines(self, now: datetime, rows: Sequence[int]) -> dict[int, RunLine]:  # noqa: ARG002
         self.asked_rows.extend(rows)
@@ -229,8 +249,10 @@ class Driven:
 
     async def settle(self) -> None:
         """Wait for every question to be answered and painted."""
-        for _ in range(3):
-            await self.app.workers.wait_for_complete()
+        for _ in range(2):
+            for worker in list(self.app.workers):
+                with suppress(WorkerCancelled):  # a question that a newer one replaced
+                    await worker.wait()
             await self.pilot.pause()
 
     async def pass_time(self, by: timedelta) -> None:

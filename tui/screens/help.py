@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -20,6 +20,15 @@ SYMBOLS: tuple[Line, ...] = (
     (Span("  LEFT  time left to resume: !! below 4 hours, ! below a day"),),
     (Span("  OK?   can it be resumed: yes, no, ? not known (the run's own screen says why)"),),
 )
+
+
+class Command(NamedTuple):
+    """What a key does: the keys as people know them, the words, and the action with the node that has it."""
+
+    keys: str
+    said: str
+    action: str
+    node: DOMNode
 
 
 class HelpScreen(ModalScreen[None]):
@@ -51,18 +60,18 @@ class HelpScreen(ModalScreen[None]):
         yield box
 
     def _keys(self) -> list[Line]:
-        return [(Span(pad(keys, 22), Tone.STRONG), Span(said)) for keys, said, _ in commands(self._below)]
+        return [(Span(pad(each.keys, 22), Tone.STRONG), Span(each.said)) for each in commands(self._below)]
 
 
-def commands(screen: Screen[object]) -> list[tuple[str, str, str]]:
-    """The keys, the description and the action of each binding of ours that works on `screen`, widgets first."""
+def commands(screen: Screen[object]) -> list[Command]:
+    """Each binding of ours that works on `screen`, the focused widget's first."""
     nodes: list[DOMNode] = [*(screen.focused.ancestors_with_self if screen.focused else (screen, screen.app))]
-    declared: dict[tuple[str, str], list[str]] = {}
+    keys: dict[tuple[str, str, DOMNode], list[str]] = {}
     for node in nodes:
         for kind in type(node).__mro__:
             # Bindings inherited from Textual scroll sideways or move the focus: noise here.
             bindings = kind.__dict__.get("BINDINGS", ()) if kind.__module__.startswith("tui.") else ()
             for binding in Binding.make_bindings(bindings):
-                keys = declared.setdefault((binding.description, binding.action), [])
-                keys.append(screen.app.get_key_display(binding))
-    return [("  ".join(dict.fromkeys(keys)), said, action) for (said, action), keys in declared.items()]
+                shown = keys.setdefault((binding.description, binding.action, node), [])
+                shown.append(screen.app.get_key_display(binding))
+    return [Command("  ".join(shown), *what) for what, shown in keys.items()]

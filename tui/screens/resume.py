@@ -8,7 +8,7 @@ from enum import StrEnum
 from functools import partial
 from typing import ClassVar
 
-from textual import on
+from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
@@ -21,6 +21,7 @@ from tui.format import Line, Span, Tone, count, plain, wrap
 from tui.plan_page import batch_lines, plan_lines
 from tui.screens.desk import Desk, explained
 from tui.widgets.confirmation import Confirmation
+from tui.widgets.status_line import StatusLine
 from tui.widgets.tones import content
 from tui.widgets.top_line import Situation, kind_word
 
@@ -86,7 +87,7 @@ class ResumeScreen(ModalScreen[None]):
     def on_mount(self) -> None:
         """Make the plan."""
         self._enter(Stage.PLANNING, f"Planning the resume of {count(len(self.run_ids), 'run')}…")
-        self.run_worker(self._planning(), group="plan")
+        self._make_plan()
 
     @property
     def _situation(self) -> Situation:
@@ -94,7 +95,8 @@ class ResumeScreen(ModalScreen[None]):
         assert isinstance(situation, Situation)
         return situation
 
-    async def _planning(self) -> None:
+    @work(group="plan")
+    async def _make_plan(self) -> None:
         desk = self.desk
         try:
             self.plan = await desk.reading.ask(partial(desk.source.plan, desk.clock(), self.run_ids))
@@ -189,6 +191,9 @@ class ResumeScreen(ModalScreen[None]):
             self._enter(Stage.DONE, "What became of the resume")
             self._say(f"{said} Esc goes back.", tone)
             self.query_one(VerticalScroll).focus()
+            return
+        for line in self.app.screen.query(StatusLine):
+            line.notice = said
 
     # Showing
 

@@ -6,6 +6,7 @@ from datetime import datetime
 from functools import partial
 from typing import ClassVar
 
+from textual import work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container, VerticalScroll
@@ -19,7 +20,7 @@ from tui.screens.desk import Desk, explained
 from tui.screens.resume import ResumeScreen
 from tui.screens.source import Source
 from tui.widgets.run_list import RunList
-from tui.widgets.status_line import StatusLine
+from tui.widgets.status_line import ASKING, StatusLine
 from tui.widgets.story import facts, timeline, tree, verdict
 from tui.widgets.tones import content
 from tui.widgets.top_line import Situation, TopLine
@@ -69,12 +70,13 @@ class RunScreen(Screen[None]):
 
     DEFAULT_CSS = """
     RunScreen {
-        & #verdict { height: 3; padding: 0 1; }
+        & #verdict { height: auto; max-height: 4; padding: 0 1; }
         & #panes { height: 1fr; layout: grid; grid-size: 2 2; grid-rows: 3fr 2fr; }
         & #facts { column-span: 2; }
         & Pane { border: round $primary; border-title-color: $foreground; padding: 0 1; }
         & Pane:focus { border: round $accent; border-title-style: bold; }
         & Pane > Static { width: 1fr; height: auto; }
+        & #tree > Static, & #timeline > Static { text-wrap: nowrap; text-overflow: ellipsis; }
         &.-narrow #panes { layout: vertical; }
         &.-narrow Pane { display: none; height: 1fr; }
         &.-narrow Pane.-current { display: block; }
@@ -86,6 +88,7 @@ class RunScreen(Screen[None]):
         self.desk = desk
         self.runs = runs
         self.detail: RunDetail | None = None
+        self._shown: str | None = None
 
     def compose(self) -> ComposeResult:
         """Top line, verdict, three panes, status, keys."""
@@ -112,9 +115,10 @@ class RunScreen(Screen[None]):
     def look(self) -> None:
         """Read the run again."""
         if (row := self.runs.cursor_row) is not None:
-            self.run_worker(self._looking(row), exclusive=True, group="look")
+            self._look(row)
 
-    async def _looking(self, row: int) -> None:
+    @work(exclusive=True, group="look")
+    async def _look(self, row: int) -> None:
         desk = self.desk
         try:
             self.detail = await desk.reading.ask(partial(_detail, desk.source, desk.clock(), row))
@@ -125,21 +129,25 @@ class RunScreen(Screen[None]):
 
     def _news(self, before: Situation, situation: Situation) -> None:
         if situation.passes != before.passes:
+            self.status.answered()
             self.look()
-        if situation.problem and situation.problem != before.problem:
-            self.status.alarm = situation.problem
+        self.status.warn_of(situation.problem)
 
     def _show(self) -> None:
         if self.detail is None:
             return
         clock = (self.desk.clock(), zone(self.detail.time_zone))
-        self.query_one("#verdict", Static).update(content(verdict(self.detail, clock)), layout=False)
+        self.query_one("#verdict", Static).update(content(verdict(self.detail, clock)))
         for name, lines in (
             ("tree", tree(self.detail, clock)),
             ("timeline", timeline(self.detail, clock)),
             ("facts", facts(self.detail)),
         ):
             self.query_one(f"#{name} > Static", Static).update(content(lines))
+        if self._shown != self.detail.line.id:
+            self._shown = self.detail.line.id
+            # Now and the deadline are at the far end of the axis.
+            self.query_one("#timeline", Pane).scroll_end(animate=False)
         self.status.text = f"{self.runs.position + 1:,}/{len(self.runs.rows):,} · run {self.detail.line.id}"
 
     # Keys
@@ -169,7 +177,7 @@ class RunScreen(Screen[None]):
 
     async def action_sync(self) -> None:
         """Ask the org now."""
-        self.status.notice = "asking the org…"
+        self.status.notice = ASKING
         await self.app.run_action("sync")
 
     def action_copy_id(self) -> None:

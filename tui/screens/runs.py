@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import ClassVar
 
-from textual import on
+from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
@@ -27,12 +27,12 @@ from tui.widgets.column_heads import ColumnHeads
 from tui.widgets.filter_line import FilterLine
 from tui.widgets.preview import preview
 from tui.widgets.run_list import RunList
-from tui.widgets.status_line import StatusLine
+from tui.widgets.status_line import ASKING, StatusLine
 from tui.widgets.tones import content
 from tui.widgets.top_line import Situation, TopLine
 
 IDLE = timedelta(seconds=10)
-"""After so long without a key, and with the cursor on the first line, changes that wait are shown by themselves."""
+"""After so long without a key, changes that wait are shown by themselves if the cursor is on the first line."""
 
 CHUNK = 2000
 """Lines read at a time when thousands are marked, so that what the screen asks for gets its turn in between."""
@@ -48,7 +48,7 @@ class _Look:
     lines: dict[int, RunLine]
 
 
-def _look(source: Source, now: datetime, chosen: RunFilter, shown: array[int], asked: Sequence[int]) -> _Look:
+def _look_at(source: Source, now: datetime, chosen: RunFilter, shown: array[int], asked: Sequence[int]) -> _Look:
     rows = source.vector(now, chosen)
     return _Look(rows, compare(shown, rows), asked, source.lines(now, asked))
 
@@ -73,7 +73,7 @@ class RunsScreen(Screen[None]):
     RunsScreen {
         & RunList { height: 1fr; }
         & #empty { height: 1fr; padding: 1 4; display: none; }
-        & #preview { height: 6; padding: 0 1; border-top: solid $primary; }
+        & #preview { height: 6; padding: 0 1; border-top: solid $primary; text-wrap: nowrap; text-overflow: ellipsis; }
         &.-short #preview, &.-no-preview #preview { display: none; }
         &.-empty RunList, &.-empty #preview { display: none; }
         &.-empty #empty { display: block; }
@@ -124,14 +124,15 @@ class RunsScreen(Screen[None]):
         """Look at the mirror again. Without `apply` only values change; another order waits for the person."""
         self._apply |= apply
         self._to_top |= to_top
-        self.run_worker(self._looking(), exclusive=True, group="look")
+        self._look()
 
-    async def _looking(self) -> None:
+    @work(exclusive=True, group="look")
+    async def _look(self) -> None:
         desk, runs = self.desk, self.runs
         asked = runs.on_screen(margin=runs.size.height)
         try:
             chosen = self.view.filter(desk.org)
-            seen = await desk.reading.ask(partial(_look, desk.source, desk.clock(), chosen, runs.rows, asked))
+            seen = await desk.reading.ask(partial(_look_at, desk.source, desk.clock(), chosen, runs.rows, asked))
         except Exception as problem:  # noqa: BLE001 - the screen stays as it was, and says why
             self.status.alarm = explained(problem)
             return
@@ -152,8 +153,9 @@ class RunsScreen(Screen[None]):
 
     @on(RunList.Wanted)
     def _lines_wanted(self, wanted: RunList.Wanted) -> None:
-        self.run_worker(self._read_lines(wanted.rows), exclusive=True, group="lines")
+        self._read_lines(wanted.rows)
 
+    @work(exclusive=True, group="lines")
     async def _read_lines(self, rows: tuple[int, ...]) -> None:
         desk = self.desk
         try:
@@ -165,16 +167,21 @@ class RunsScreen(Screen[None]):
 
     def _news(self, before: Situation, situation: Situation) -> None:
         if situation.passes != before.passes:
+            self.status.answered()
             self.look()
-        if situation.problem and situation.problem != before.problem:
-            self.status.alarm = situation.problem
+        self.status.warn_of(situation.problem)
         self._say()
 
     def _tick(self, now: datetime) -> None:
         self.runs.tick(now)
-        if self._waiting and self.runs.position == 0 and self.status.quiet_for(now) >= IDLE:
+        if self._waiting and self._nobody_would_mind(self._waiting.rows, now):
             self._show(self._waiting.rows)
         self._show_preview()
+
+    def _nobody_would_mind(self, rows: array[int], now: datetime) -> bool:
+        """Whether waiting changes may show by themselves: nobody types, and the cursor is, and stays, at the top."""
+        idle = self.is_current and self.status.quiet_for(now) >= IDLE
+        return idle and self.runs.position == 0 and self.runs.keeps_cursor_in_sight(rows)
 
     # Keys
 
@@ -185,9 +192,10 @@ class RunsScreen(Screen[None]):
             runs.set_marks({row: run for row, run in runs.marks.items() if row not in set(runs.rows)})
         else:
             self.status.notice = f"marking {count(len(runs.rows), 'run')}…"
-            self.run_worker(self._marking(runs.rows), exclusive=True, group="mark")
+            self._mark(runs.rows)
 
-    async def _marking(self, rows: array[int]) -> None:
+    @work(exclusive=True, group="mark")
+    async def _mark(self, rows: array[int]) -> None:
         desk, marks = self.desk, dict(self.runs.marks)
         try:
             for start in range(0, len(rows), CHUNK):
@@ -265,7 +273,7 @@ class RunsScreen(Screen[None]):
         if self._waiting:
             self._show(self._waiting.rows)
         self._apply = True
-        self.status.notice = "asking the org…"
+        self.status.notice = ASKING
         await self.app.run_action("sync")
 
     def action_preview(self) -> None:

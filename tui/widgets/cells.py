@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 
 from monitor.reasons import explain
 from monitor.rows import RunLine
@@ -94,6 +95,7 @@ _AGE = Column("AGE", 7, lambda line, now: Span(age(line, now), Tone.MUTED), righ
 _ID = Column("ID", 4, lambda line, _: Span(line.id[:15][-4:], Tone.MUTED))
 
 
+@lru_cache(maxsize=8)
 def columns(width: int) -> tuple[Column, ...]:
     """The columns for a list `width` cells wide. LEFT and OK? never go; the others drop one by one as it narrows."""
     tail = [column for column, needs in ((_AGE, 100), (_ID, 110)) if width >= needs]

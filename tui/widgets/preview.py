@@ -30,13 +30,17 @@ def _record(line: RunLine) -> str:
 
 
 def _chance(line: RunLine, now: datetime, where: tzinfo) -> Line:
-    said = f" ({line.confidence.lower()}): {explain(line.reason_code).sentence}"
-    answer = (Span("  Can be resumed: "), Span(can_be_resumed(line), Tone.STRONG), Span(said))
+    answer = (
+        Span("  Can be resumed: "),
+        Span(can_be_resumed(line), Tone.STRONG),
+        Span(f" ({line.confidence.lower()})"),
+    )
+    reason = Span(f"  {explain(line.reason_code).sentence}")
     if line.deadline_earliest is None:
-        return answer
+        return (*answer, reason)
     shown = left(line, now)
-    until = f"  Until {instant(line.deadline_earliest, where)}: "
-    return (*answer, Span(until), Span(shown.text.strip(), shown.tone))
+    until = Span(f" until {instant(line.deadline_earliest, where)}")
+    return (*answer, Span("  "), Span(shown.text.strip(), shown.tone), until, reason)
 
 
 def _readiness(line: RunLine) -> Line:

@@ -26,7 +26,7 @@ from textual.strip import Strip
 
 from monitor.rows import RunLine
 from tui.format import Tone, state
-from tui.widgets.cells import GUTTER, Column, columns, left
+from tui.widgets.cells import GUTTER, columns, left
 
 KEPT_LINES = 1024
 """Lines remembered after they left the screen; a page back is then painted without asking again."""
@@ -92,7 +92,6 @@ class RunList(ScrollView, can_focus=True, inherit_bindings=False):
         self._lines: OrderedDict[int, RunLine] = OrderedDict()
         self._gone: set[int] = set()  # asked for, and no longer in the mirror
         self._ghost: int | None = None  # the run that left the view while the cursor was on it
-        self._columns: tuple[Column, ...] = ()
         self._styles: dict[tuple[str, ...], Style] = {}
 
     # What the cursor is on
@@ -113,11 +112,21 @@ class RunList(ScrollView, can_focus=True, inherit_bindings=False):
         """The cursor's place in the list, from 0."""
         return self._position
 
+    def keeps_cursor_in_sight(self, rows: array[int]) -> bool:
+        """Whether, in another vector, the run under the cursor would still be on the first screen."""
+        row = self.cursor_row
+        return row is None or row in rows[: max(self.size.height, 1)]
+
     # What changes the list
 
     def replace(self, rows: array[int], *, to_top: bool = False) -> None:
-        """Show another vector. The cursor stays on its run, on its screen line; a run that left stays until it moves away."""
+        """Show another vector.
+
+        The cursor stays on its run and on its line of the screen, except that a list that is at its top stays there, so
+        that a more urgent run shows above the cursor. A run that left stays as a dim line until the cursor leaves it.
+        """
         row, offset = self.cursor_row, self._position - self.scroll_offset.y
+        at_top = self.scroll_offset.y == 0
         self._ghost = None
         if to_top or row is None or not rows:
             self._position, offset = 0, 0
@@ -130,7 +139,8 @@ class RunList(ScrollView, can_focus=True, inherit_bindings=False):
         self.rows = rows
         self._count_hidden()
         self.virtual_size = Size(self.size.width, len(rows))
-        self.scroll_to(y=self._position - offset, animate=False, immediate=True, force=True)
+        top = 0 if at_top and self._position < self.size.height else self._position - offset
+        self.scroll_to(y=top, animate=False, immediate=True, force=True)
         self.refresh()
         self._want()
         self._tell()
@@ -266,8 +276,7 @@ class RunList(ScrollView, can_focus=True, inherit_bindings=False):
         self._want()
 
     def on_resize(self) -> None:
-        """Choose the columns anew and keep the cursor in sight."""
-        self._columns = columns(self.size.width)
+        """Keep the cursor in sight."""
         self.virtual_size = Size(self.size.width, len(self.rows))
         if self._position >= self.scroll_offset.y + self.size.height:
             self.scroll_to(y=self._position - self.size.height + 1, animate=False, immediate=True)
@@ -317,7 +326,7 @@ class RunList(ScrollView, can_focus=True, inherit_bindings=False):
         ]
         if line is None:
             return [*segments, Segment("no longer in the mirror" if gone else "…", self._tone(Tone.MUTED, over))]
-        for column in self._columns:
+        for column in columns(self.size.width):
             text, tone = column.text(line, self.now)
             segments.append(Segment(text, self._tone(Tone.MUTED if gone else tone, over)))
             segments.append(Segment(" ", self._style(*over)))

@@ -32,6 +32,9 @@ Clock = tuple[datetime, tzinfo]
 
 Child = TypeVar("Child", StageLine, StepLine, WorkItemLine)
 
+NOBODY = "autoproc@"
+"""How the user name of Salesforce's Automated Process user begins."""
+
 _STEP_TYPES = {
     "BackgroundStep": "background",
     "AsynchronousBackgroundStep": "asynchronous",
@@ -140,7 +143,8 @@ def _mark(at: datetime | None, where: tzinfo, symbol: str, tone: Tone, text: str
 
 
 def _look_of(milestone: Milestone) -> tuple[str, Tone, str]:
-    by = f" by {plain(milestone.actor)}" if milestone.actor else ""
+    actor = milestone.actor or ""
+    by = "" if actor in milestone.text or actor.startswith(NOBODY) else f" by {plain(actor)}"
     here = _state_after(milestone.kind)
     return here.symbol, here.tone, plain(milestone.text) + by
 
