@@ -171,6 +171,17 @@ def time_left_tone(seconds: int | None) -> Tone:
     return Tone.WARNING if seconds < LAST_DAY.total_seconds() else Tone.PLAIN
 
 
+def left_cell(seconds: int | None) -> Span:
+    """`time_left` as a column shows it, the alarm marks standing in front of aligned units."""
+    text = time_left(seconds)
+    return Span(text if text[0] in "! " else f"  {text}", time_left_tone(seconds))
+
+
+def lower(name: str) -> str:
+    """A constant's name as words: `FIX_UNSEEN` is `fix unseen`."""
+    return name.replace("_", " ").lower()
+
+
 def in_words(span: timedelta) -> str:
     """A length of time in its two largest units: `13d 20h`, `4h 5m`, `3m`, `12s`."""
     amounts = _amounts(span)
@@ -286,8 +297,3 @@ def _table_line(columns: Sequence[Column], widths: Sequence[int], row: Sequence[
         if not last:
             spans.append(Span(" "))
     return tuple(spans)
-
-
-def text_of(line: Line) -> str:
-    """A line without its tones."""
-    return "".join(span.text for span in line)

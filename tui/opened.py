@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import getpass
+import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -19,6 +22,8 @@ if TYPE_CHECKING:
 
     from connector.org.client import OrgClient
     from connector.report import ProgressCallback, SyncReport
+    from monitor.plans import Plan
+    from monitor.resume import Batch, Progress
     from tui.settings import Settings
 
 
@@ -117,3 +122,32 @@ def sync_and_judge(
     report = sync(client, engine, settings.sync, full=full, since=since, progress=progress)
     assess(engine, client.now(), runs=report.changed_runs, org_id=client.identity.org_id)
     return report
+
+
+def execute_plan(
+    plan: Plan, client: OrgClient, engine: Engine, settings: Settings, reason: str, progress: Progress | None = None
+) -> Batch:
+    """Send a plan and wait for proof. Raises what `monitor.resume.execute` raises."""
+    from monitor import resume
+
+    return resume.execute(
+        plan,
+        client=client,
+        engine=engine,
+        settings=settings.resume,
+        reason=reason,
+        actor=actor(),
+        clock=lambda: datetime.now(UTC),
+        sleep=time.sleep,
+        progress=progress,
+        monitor=settings.monitor,
+        sync_settings=settings.sync,
+    )
+
+
+def actor() -> str:
+    """Who is at the keyboard, for the ledger. A container's user may have a number and no name."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"user {os.getuid()}"

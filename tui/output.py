@@ -31,11 +31,6 @@ _CODES = {
 }
 
 
-def is_terminal() -> bool:
-    """Whether a person looks at stdout."""
-    return sys.stdout.isatty()
-
-
 def has_colour(stream: TextIO) -> bool:
     """Whether escape codes may be sent: only to a terminal, and never against NO_COLOR (https://no-color.org)."""
     return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"

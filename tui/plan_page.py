@@ -7,7 +7,21 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from tui.format import Column, Line, Span, Tone, count, fit, plain, table, time_left, time_left_tone, wrap
+from tui.format import (
+    Column,
+    Line,
+    Span,
+    Tone,
+    count,
+    fit,
+    left_cell,
+    lower,
+    plain,
+    table,
+    time_left,
+    time_left_tone,
+    wrap,
+)
 
 if TYPE_CHECKING:
     from monitor.plans import Excluded, Plan, PlannedRun
@@ -52,7 +66,7 @@ def _by_cause(included: Sequence[PlannedRun], now: datetime, width: int) -> Iter
         yield (Span(f"        {fit(cause, width - 8)}"),)
         seconds = _seconds_left(runs, now)
         note = f": {plain(first.readiness_note)}" if first.readiness_note else ""
-        ready = f"        {first.readiness.replace('_', ' ').lower()}{note}"
+        ready = f"        {lower(first.readiness)}{note}"
         yield from ((Span(" " * 8 + part, Tone.MUTED),) for part in wrap(ready, width - 8))
         yield (
             Span("        first deadline in ", Tone.MUTED),
@@ -70,12 +84,11 @@ def _runs(included: Sequence[PlannedRun], now: datetime, width: int) -> Iterator
     rows = []
     for run in included[:LISTED]:
         seconds = _seconds_left([run], now)
-        left = time_left(seconds)
         rows.append(
             (
-                Span(left if left[0] in " !" else f"  {left}", time_left_tone(seconds)),
-                Span(run.confidence.lower()),
-                Span(run.readiness.replace("_", " ").lower()),
+                left_cell(seconds),
+                Span(lower(run.confidence)),
+                Span(lower(run.readiness)),
                 Span(plain(run.name or "")),
                 Span(run.run, Tone.MUTED),
             )
@@ -124,7 +137,7 @@ def batch_lines(batch: Batch, width: int) -> Iterator[Line]:
     for attempt in batch.attempts:
         yield from _attempt(attempt, width, in_full=attempt.outcome != "VERIFIED" or attempt is first_proof)
     totals = Counter(str(attempt.outcome) for attempt in batch.attempts)
-    said = ", ".join(f"{amount} {outcome.replace('_', ' ').lower()}" for outcome, amount in totals.most_common())
+    said = ", ".join(f"{amount} {lower(outcome)}" for outcome, amount in totals.most_common())
     yield (
         Span(f"{said or 'nothing sent'}", Tone.STRONG),
         Span(f" · {count(batch.api_calls, 'API call')} · batch {batch.batch}"),
@@ -132,7 +145,7 @@ def batch_lines(batch: Batch, width: int) -> Iterator[Line]:
 
 
 def _attempt(attempt: Attempt, width: int, *, in_full: bool) -> Iterator[Line]:
-    outcome = Span(f" {attempt.outcome.replace('_', ' ').lower():<12} ", _TONES.get(attempt.outcome, Tone.BAD))
+    outcome = Span(f" {lower(attempt.outcome):<12} ", _TONES.get(attempt.outcome, Tone.BAD))
     margin = len(attempt.run) + len(outcome.text)
     detail = plain(attempt.detail)
     parts = wrap(detail, width - margin) if in_full else [fit(detail, width - margin)]

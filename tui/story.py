@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING
 
 from tui import output
 from tui.commands.groups import group_lines
-from tui.commands.resume import execute_plan
 from tui.format import Line, Span, Tone, count, fit, instant, plain, time_left, time_left_tone, wrap, zone
-from tui.opened import sync_and_judge
+from tui.opened import execute_plan, sync_and_judge
 from tui.plan_page import batch_lines, plan_lines
 
 if TYPE_CHECKING:

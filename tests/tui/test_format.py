@@ -104,7 +104,7 @@ def test_a_table_gives_spare_room_by_share_and_never_cuts_an_id() -> None:
         Span("a reason that goes on for longer than that"),
         Span("0jE000000000001AAA"),
     ]
-    heading, line = (words.text_of(each) for each in words.table(columns, [row], 60))
+    heading, line = ("".join(span.text for span in each) for each in words.table(columns, [row], 60))
     assert cell_len(line) == 60
     assert line.endswith(" 0jE000000000001AAA")
     assert line.count("…") == 2

@@ -10,7 +10,7 @@ import typer
 from tui import output
 from tui.asked import Asked
 from tui.diagnostics import ExitCode
-from tui.format import Line, Span, Tone, nearest, plain, wrap
+from tui.format import Line, Span, Tone, lower, nearest, plain, wrap
 
 if TYPE_CHECKING:
     from monitor.reasons import Reason
@@ -52,7 +52,7 @@ def explain(
 
 
 def _page(reason: Reason, width: int) -> Iterator[Line]:
-    yield (Span(reason.code, Tone.STRONG), Span(f"  {reason.eligibility.replace('_', ' ').lower()}"))
+    yield (Span(reason.code, Tone.STRONG), Span(f"  {lower(reason.eligibility)}"))
     yield from ((Span(part),) for part in wrap(reason.sentence, width))
     for title, body in (
         ("What it means", reason.meaning),

@@ -11,7 +11,7 @@ import typer
 from tui import output
 from tui.asked import Asked
 from tui.diagnostics import ExitCode
-from tui.format import Line, Span, Tone, fit, pad, plain, time_left, time_left_tone
+from tui.format import Line, Span, Tone, fit, left_cell, lower, pad, plain
 from tui.opened import answered, mirror, org_read, org_time, settings_of
 
 if TYPE_CHECKING:
@@ -40,22 +40,23 @@ def groups(context: typer.Context) -> ExitCode:
 
 
 def group_lines(found: Sequence[CauseGroup], now: datetime, width: int) -> Iterator[Line]:
-    """Three lines a group: the figures, where and why, and what is known of the cause since."""
+    """Four lines a group: figures and place, the cause, what changed since, and the command that acts on it."""
     if found:
         yield (Span(f"{'RUNS':>5} {'  SOONEST':<11} {'CAN RESUME':<11} ORCHESTRATION › STAGE › STEP", Tone.STRONG),)
+    several = len({group.org for group in found}) > 1
     for group in found:
         seconds = int((group.first_deadline - now).total_seconds()) if group.first_deadline else None
-        left = time_left(seconds)
-        figures = f"{group.count:>5} "
+        left = left_cell(seconds)
         place = " › ".join(plain(part) for part in (group.orchestration, group.stage, group.step) if part)
+        place = f"{plain(group.org)}: {place}" if several else place
         new = f" · {group.new_last_day} new in the last day" if group.new_last_day else ""
         yield (
-            Span(figures),
-            Span(pad(left if left[0] in "! " else f"  {left}", 11), time_left_tone(seconds)),
+            Span(f"{group.count:>5} "),
+            Span(pad(left.text, 11), left.tone),
             Span(f" {f'{group.resumable} of {group.count}':<11} "),
             Span(fit(place, width - 30), Tone.STRONG),
         )
         yield (Span(f"      {fit(plain(group.cause), width - 6)}"),)
-        note = f"{group.readiness.replace('_', ' ').lower()}: {plain(group.readiness_note)}".removesuffix(": ")
+        note = f"{lower(group.readiness)}: {plain(group.readiness_note)}".removesuffix(": ")
         yield (Span(fit(f"      {note}{new}", width), Tone.MUTED),)
         yield (Span(f"      reprise resume --group {group.id}", Tone.MUTED),)

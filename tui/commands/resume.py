@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import getpass
-import os
-import time
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,15 +12,14 @@ from tui import diagnostics, output
 from tui.asked import Asked
 from tui.commands.selection import AtRisk, Group, Orchestration, Status, Within, run_filter
 from tui.diagnostics import ExitCode
-from tui.opened import mirror, org_client, org_read, org_time, settings_of
+from tui.opened import execute_plan, mirror, org_client, org_read, org_time, settings_of
 from tui.plan_page import batch_lines, plan_lines
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
-    from connector.org.client import OrgClient
     from monitor.plans import Plan
-    from monitor.resume import Batch
+    from monitor.resume import Batch, Step
     from monitor.rows import RunFilter
     from tui.settings import Settings
 
@@ -126,7 +122,7 @@ def _preview(made: Plan, now: datetime, *, as_json: bool) -> ExitCode:
 def _execute(engine: Engine, settings: Settings, made: Plan, reason: str, *, as_json: bool) -> ExitCode:
     with org_client(settings, made.org) as client:
         try:
-            batch = execute_plan(made, client, engine, settings, reason)
+            batch = execute_plan(made, client, engine, settings, reason, show_progress)
         finally:
             diagnostics.progress("")
     for problem in batch.problems:
@@ -138,31 +134,9 @@ def _execute(engine: Engine, settings: Settings, made: Plan, reason: str, *, as_
     return batch_exit_code(batch)
 
 
-def execute_plan(made: Plan, client: OrgClient, engine: Engine, settings: Settings, reason: str) -> Batch:
-    """Send a plan and follow it on the progress line. Raises what `monitor.resume.execute` raises."""
-    from monitor import resume
-
-    return resume.execute(
-        made,
-        client=client,
-        engine=engine,
-        settings=settings.resume,
-        reason=reason,
-        actor=actor(),
-        clock=lambda: datetime.now(UTC),
-        sleep=time.sleep,
-        progress=lambda step: diagnostics.progress(f"{step.doing} … {step.done} of {step.total} runs"),
-        monitor=settings.monitor,
-        sync_settings=settings.sync,
-    )
-
-
-def actor() -> str:
-    """Who is at the keyboard, for the ledger."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return f"user {os.getuid()}"
+def show_progress(step: Step) -> None:
+    """How far a batch is, on the progress line."""
+    diagnostics.progress(f"{step.doing} … {step.done} of {step.total} runs")
 
 
 def batch_exit_code(batch: Batch) -> ExitCode:

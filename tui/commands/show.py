@@ -20,6 +20,7 @@ from tui.format import (
     fit,
     in_words,
     instant,
+    lower,
     plain,
     stamp,
     state,
@@ -92,7 +93,7 @@ def _head(detail: RunDetail, now: datetime, where: tzinfo, width: int) -> Iterat
     answer = f"{can_be_resumed(run)} ({run.reason_code}, {run.confidence.lower()})"
     yield from _labelled("resumable", (Span(answer, Tone.STRONG),), width)
     note = f": {plain(detail.readiness_note)}" if detail.readiness_note else ""
-    yield from _labelled("readiness", (Span(run.readiness.replace("_", " ").lower() + note),), width)
+    yield from _labelled("readiness", (Span(lower(run.readiness) + note),), width)
     if detail.same_cause:
         yield from _labelled(
             "group", (Span(f"{run.group}: {count(detail.same_cause, 'other run')} failed alike"),), width
