@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, or_, select
+from sqlalchemy import Connection, false, or_, select
 
 from monitor.assessment import FAR, Place, micros, moment_of
 from monitor.lines import Moment, shown
@@ -42,7 +42,7 @@ def _members(connection: Connection, question: Question) -> Sequence[Any]:
     what = select(ASSESSMENT.c.org_id, ASSESSMENT.c.cause_group, ASSESSMENT.c.run_id, *figures)
     if any(segment.joined for segment in failing):
         what = what.join_from(ASSESSMENT, RUN, JUDGED)
-    selected = or_(*(segment.where for segment in failing))
+    selected = or_(false(), *(segment.where for segment in failing))
     return connection.execute(what.where(selected, ASSESSMENT.c.cause_group.is_not(None))).all()
 
 

@@ -187,7 +187,7 @@ def _question(connection: Connection, moment: Moment, chosen: RunFilter) -> Ques
     names = None
     if chosen.orchestration is not None:
         names = _orchestrations(connection, orgs, chosen.orchestration)
-    return Question(moment.now, chosen, orgs, moment.stale(), names, _has_unjudged(connection, orgs))
+    return Question(moment.now, chosen, orgs, moment.stale(), names, _is_judged(connection, orgs))
 
 
 def _whole_group(connection: Connection, orgs: list[str], prefix: str) -> str:
@@ -219,11 +219,11 @@ def _orchestrations(connection: Connection, orgs: list[str], pattern: str) -> li
     return sorted(set(found))
 
 
-def _has_unjudged(connection: Connection, orgs: list[str]) -> bool:
-    """Whether there are more runs to judge than judged ones, as between a sync and the assessment after it."""
+def _is_judged(connection: Connection, orgs: list[str]) -> bool:
+    """Whether as many runs are judged as need judging: not so between a sync and the assessment after it."""
     judged = select(func.count()).where(ASSESSMENT.c.place <= Place.HOPELESS, ASSESSMENT.c.org_id.in_(orgs))
     failing = select(func.count()).select_from(RUN).where(failed(orgs))
-    return bool(orgs) and connection.scalar(judged) != connection.scalar(failing)
+    return connection.scalar(judged) == connection.scalar(failing)
 
 
 def _numbers(connection: Connection, segment: Segment, limit: int | None, offset: int) -> Iterator[Iterator[int]]:

@@ -13,7 +13,20 @@ from datetime import datetime
 from itertools import pairwise
 from typing import Any
 
-from sqlalchemy import ColumnElement, FromClause, Select, and_, case, exists, func, literal_column, not_, or_, select
+from sqlalchemy import (
+    ColumnElement,
+    FromClause,
+    Select,
+    and_,
+    case,
+    exists,
+    false,
+    func,
+    literal_column,
+    not_,
+    or_,
+    select,
+)
 
 from connector.mirror import tables
 from monitor.assessment import Assessment, Place, micros
@@ -29,6 +42,7 @@ ROWID: ColumnElement[int] = literal_column("run.rowid")
 SETTLED = sorted(KNOWN_STATUSES - {ERROR})
 """The statuses of runs that have not failed. Any other, known or not, is judged."""
 JUDGED = and_(ASSESSMENT.c.org_id == RUN.c.org_id, ASSESSMENT.c.run_id == RUN.c.id)
+STILL_SO = ASSESSMENT.c.status == RUN.c.status
 _ATTEMPTED = and_(ATTEMPT.c.org_id == ASSESSMENT.c.org_id, ATTEMPT.c.run_id == ASSESSMENT.c.run_id)
 MAY_NEED_EYES = frozenset({"InProgress", "Suspended"})
 SHORT_ID = 15
@@ -45,7 +59,7 @@ class Question:
     orgs: Sequence[str]  # the orgs that are meant
     stale: Sequence[str] = ()  # those of them whose data is too old for a verdict
     orchestrations: Sequence[str] | None = None  # the API names that the filter's pattern matches
-    has_unjudged: bool = True  # whether runs that failed may be without a row in `assessment`
+    is_judged: bool = False  # whether `assessment` is known to hold exactly the runs that need judging
 
 
 @dataclass(frozen=True)
@@ -76,15 +90,22 @@ def segments(question: Question) -> list[Segment]:
     now, orgs = micros(question.now), question.orgs
     soonest = (due, ASSESSMENT.c.run_id)
     latest = (due.desc(), ASSESSMENT.c.run_id)
-    unjudged = and_(failed(orgs), not_(exists().where(JUDGED)))
-    chain = [
+    unjudged = and_(failed(orgs), not_(exists().where(JUDGED, STILL_SO)))
+    failing = [
         Segment(and_(place == Place.SAVABLE, due >= now), soonest, at_risk=True),
         Segment(and_(place == Place.SAVABLE, due < now, lost >= now), soonest, at_risk=True),
         Segment(and_(place == Place.UNCLEAR, lost >= now), soonest, at_risk=True),
-        *([Segment(unjudged, (ROWID,), judged=False, at_risk=True)] if question.has_unjudged else []),
+        Segment(unjudged, (ROWID,), judged=False, at_risk=True),
         Segment(place == Place.HOPELESS, soonest),
         Segment(and_(place.in_([Place.SAVABLE, Place.UNCLEAR]), lost < now), latest),
-        Segment(place == Place.EYES, soonest, eyes=True),
+    ]
+    if question.is_judged:
+        failing = [segment for segment in failing if segment.judged]
+    else:
+        failing = [_while_so(segment) for segment in failing]
+    chain = [
+        *failing,
+        _while_so(Segment(place == Place.EYES, soonest, eyes=True)),
         *(_rest(org, status) for org in orgs for status in sorted(SETTLED, reverse=True)),
     ]
     return [_narrowed(segment, question) for segment in chain if _is_asked_for(segment, question.chosen)]
@@ -100,19 +121,27 @@ def long_id(run_id: str) -> str:
     )
 
 
+def _while_so(segment: Segment) -> Segment:
+    """The segment without runs that have changed their status since they were judged."""
+    if not segment.judged:
+        return segment
+    return replace(segment, where=and_(segment.where, STILL_SO), joined=True)
+
+
 def failed(orgs: Sequence[str]) -> ColumnElement[bool]:
     """Runs whose status needs judging, in the gaps between those that need none: ranges that an index can serve."""
     status = RUN.c.status
     gaps = [and_(status > low, status < high) for low, high in pairwise(SETTLED)]
     ranges = [status < SETTLED[0], *gaps, status > SETTLED[-1]]
-    return or_(*(and_(RUN.c.org_id == org, each) for org in orgs for each in ranges))
+    return or_(false(), *(and_(RUN.c.org_id == org, each) for org in orgs for each in ranges))
 
 
 def _rest(org_id: str, status: str) -> Segment:
     """The runs of one status that need nobody, in the order of the index on status."""
     where = and_(RUN.c.org_id == org_id, RUN.c.status == status)
     if status in MAY_NEED_EYES:
-        eyes = select(ROWID).select_from(ASSESSMENT.join(RUN, JUDGED)).where(ASSESSMENT.c.place == Place.EYES)
+        marked = and_(ASSESSMENT.c.place == Place.EYES, STILL_SO)
+        eyes = select(ROWID).select_from(ASSESSMENT.join(RUN, JUDGED)).where(marked)
         where = and_(where, ROWID.not_in(eyes))
     return Segment(where, (RUN.c.system_modstamp.desc(),), judged=False, status=status)
 
@@ -142,7 +171,7 @@ def _narrowed(segment: Segment, question: Question) -> Segment:
         conditions += _judged_conditions(question)
     elif chosen.reason is not None:
         conditions.append(_rest_has(chosen.reason))
-    joined = segment.judged and bool(question.orchestrations is not None or chosen.text)
+    joined = segment.joined or (segment.judged and bool(question.orchestrations is not None or chosen.text))
     return replace(segment, where=and_(*conditions), joined=joined)
 
 

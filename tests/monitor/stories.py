@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -16,6 +17,12 @@ RUN, STAGE, STEP = "0jE000000000001EAA", "0jF000000000001EAA", "0jL000000000001E
 def log(kind: str, at: datetime, number: int = 0, **more: Any) -> LogFacts:
     """A milestone of the run."""
     return LogFacts(RUN, f"0jK{number:015d}", kind, at, version=3, **more)
+
+
+def step(**changes: Any) -> StepFacts:
+    """The step that failed."""
+    made = StepFacts(RUN, STEP, "Error", STAGE, "Credit", "Call_Bureau", "Call the bureau", "BackgroundStep", STARTED)
+    return made._replace(**changes)
 
 
 def failed_run(**changes: Any) -> Story:
@@ -37,9 +44,7 @@ def failed_run(**changes: Any) -> Story:
     facts: dict[str, Any] = {
         "run": run._replace(**changes.pop("of_run", {})),
         "stages": (StageFacts(RUN, STAGE, "Error", "Credit", "Credit check", STARTED),),
-        "steps": (
-            StepFacts(RUN, STEP, "Error", STAGE, "Credit", "Call_Bureau", "Call the bureau", "BackgroundStep", STARTED),
-        ),
+        "steps": (step(),),
         "log": (
             log("StartInstance", STARTED, 1),
             log("StartStep", STARTED, 2, **where),
@@ -53,3 +58,16 @@ def failed_run(**changes: Any) -> Story:
         "as_of": NOW - timedelta(minutes=1),
     }
     return Story(**(facts | changes))
+
+
+def second_failure(again: datetime) -> Story:
+    """The same run, resumed an hour before it failed once more at `again`."""
+    story = failed_run(of_run={"system_modstamp": again})
+    where = {"stage_name": "Credit", "step_name": "Call_Bureau"}
+    newer = (
+        log("ResumeInstance", again - timedelta(hours=1), 11),
+        log("StartInstance", again - timedelta(hours=1), 12),
+        log("FailStep", again, 13, **where),
+        log("FailInstance", again, 14),
+    )
+    return replace(story, log=(*story.log, *newer))
