@@ -1,0 +1,87 @@
+"""The JSON documents against their published schemas."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator, ValidationError
+from sqlalchemy import Engine
+
+from connector.mirror.engine import open_mirror
+from monitor import documents, read, reasons
+from monitor.assess import assess
+from monitor.verdict import ReasonCode
+from tests.monitor.mirrored import add, add_org, copy, quiet
+from tests.monitor.stories import FAILED, NOW
+from tests.monitor.workshop import workshop
+
+SCHEMAS = Path(__file__).parents[2] / "docs" / "schemas"
+
+
+def _validate(name: str, document: dict[str, Any]) -> None:
+    """Against the schema of that name, through JSON text, formats included."""
+    schema = json.loads((SCHEMAS / f"{name}.json").read_text())
+    Draft202012Validator.check_schema(schema)
+    checker = Draft202012Validator.FORMAT_CHECKER
+    Draft202012Validator(schema, format_checker=checker).validate(json.loads(json.dumps(document)))
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Engine:
+    """A mirror with a failed and a completed run."""
+    engine = open_mirror(f"sqlite:///{tmp_path / 'mirror.sqlite3'}")
+    add_org(engine)
+    add(engine, copy(1), quiet(2, "Completed"))
+    assess(engine, NOW)
+    return engine
+
+
+def test_every_document_of_a_real_org_fits_its_schema(tmp_path: Path) -> None:
+    """The Monday scenario over HTTP: its list, its groups, and runs of every reason in full."""
+    with workshop(f"sqlite:///{tmp_path / 'mirror.sqlite3'}", scenario="monday") as work:
+        work.sync()
+        page = read.runs(work.engine, work.now())
+        _validate("runs", documents.runs(page))
+        _validate("groups", documents.groups(read.groups(work.engine, work.now()), page.as_of))
+        of_each = {(line.reason_code, line.status): line.id for line in page.runs}
+        for run in of_each.values():
+            _validate("show", documents.run(read.run(work.engine, work.now(), run), page.as_of))
+
+
+def test_the_reasons_fit_their_schema() -> None:
+    """All of them, as `reprise explain` without a code prints them."""
+    document = documents.explain(reasons.explain(code) for code in ReasonCode)
+    _validate("explain", document)
+    assert len(document["reasons"]) == len(ReasonCode)
+
+
+def test_the_names_scripts_rely_on_are_there(engine: Engine) -> None:
+    """They are promises; instants end in Z."""
+    document = documents.runs(read.runs(engine, NOW))
+    assert (document["schema_version"], document["total"], document["as_of"]) == (1, 2, "2026-11-12T09:00:00Z")
+    line = document["runs"][0]
+    promised = (
+        "org id name orchestration version status stage step error failed_at deadline_earliest deadline_latest"
+        " seconds_left eligibility reason_code readiness confidence group attempts"
+    )
+    assert set(promised.split()) <= set(line)
+    assert (line["deadline_earliest"], line["seconds_left"]) == ("2026-11-24T09:00:00Z", 12 * 86400)
+
+
+def test_parts_of_seconds_are_kept(engine: Engine) -> None:
+    """Our polls know microseconds, Salesforce whole seconds."""
+    add(engine, copy(3, later=timedelta(microseconds=250)))
+    assess(engine, NOW)
+    lines = documents.runs(read.runs(engine, NOW))["runs"]
+    assert lines[1]["failed_at"] == f"{FAILED:%Y-%m-%dT%H:%M:%S}.000250Z"
+
+
+@pytest.mark.parametrize("name", ["runs", "groups", "show", "explain"])
+def test_a_schema_refuses_what_it_does_not_know(name: str) -> None:
+    """A name that is misspelt or missing is noticed."""
+    with pytest.raises(ValidationError):
+        _validate(name, {"schema_version": 1, "surprise": True})
