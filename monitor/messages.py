@@ -83,7 +83,7 @@ def summary_message(message_id: str, org: Org, told: Sequence[Told], sight: Sigh
 def next_command(org: Org, runs: Sequence[FailedRun]) -> str:
     """What to type next about these runs: resume them where that can work, else look at them."""
     group = runs[0].verdict.group
-    verb = "resume" if any(run.verdict.eligibility is not Eligibility.NOT_RESUMABLE for run in runs) else "runs"
+    verb = "runs" if all(_is_past_saving(run) for run in runs) else "resume"
     if group:
         return _command(f"{verb} --group {group}", org)
     return _command(f"show {runs[0].id}", org)
@@ -113,7 +113,12 @@ def run_url(org: Org, run_id: str) -> str:
 
 
 def _soonest_first(runs: list[FailedRun]) -> list[FailedRun]:
-    return sorted(runs, key=lambda run: (run.first_loss is None, run.first_loss, run.id))
+    """Runs that can still be saved before those that cannot, each the first to be lost first."""
+    return sorted(runs, key=lambda run: (_is_past_saving(run), run.first_loss is None, run.first_loss, run.id))
+
+
+def _is_past_saving(run: FailedRun) -> bool:
+    return run.verdict.eligibility is Eligibility.NOT_RESUMABLE
 
 
 def _headline(tier: Tier, runs: Sequence[FailedRun], org: Org, sight: Sight) -> str:

@@ -17,11 +17,11 @@ from typing import Any
 
 from sqlalchemy import Engine
 
-from connector.errors import Failure, MirrorUnusable, NothingMatched, Refused
+from connector.errors import Failure, MirrorUnusable
 from connector.org.client import OrgClient
 from connector.org.commands import CommandResult, set_status
 from connector.settings import SyncSettings
-from monitor import attempts
+from monitor import attempts, gate
 from monitor.attempts import Intent
 from monitor.failed import FailedRun, failed_runs
 from monitor.ledger import AttemptOutcome, ResumeAttempt, ResumeBatch
@@ -118,14 +118,9 @@ def execute(
     `clock` is ours (aware UTC), `sleep` takes seconds. Raises Refused, NothingMatched for a plan without runs, and what
     `sync` raises while nothing was sent yet; later trouble is in the batch.
     """
-    refuse_writes(settings)
-    _refuse_anonymous(reason, actor)
+    gate.check_request(settings, reason, actor)
     reader = OrgReader(client, engine, clock, sync_settings or SyncSettings())
-    plan.check(reader.now())
-    _refuse_other_org(plan, reader)
-    _refuse_other_value(plan, settings)
-    if not plan.included:
-        raise NothingMatched("The plan has no run to resume.", next_step="It lists why each run was left out.")
+    gate.check_plan(plan, settings, reader.org_id, reader.now())
     batch = ResumeBatch(
         id=new_id(),
         org_id=plan.org_id,
@@ -138,46 +133,6 @@ def execute(
         started_at=reader.now(),
     )
     return _Execution(plan, batch, reader, settings, monitor or MonitorSettings(), sleep, progress).run()
-
-
-def refuse_writes(settings: ResumeSettings) -> None:
-    """Raise Refused unless the settings allow writing to the org."""
-    if not settings.allow_writes:
-        raise Refused(
-            "Reprise only reads here: writes are not allowed by its settings.",
-            meaning="Nothing was sent, and no run was changed.",
-            next_step="Set REPRISE_ALLOW_WRITES=1, or allow_writes = true under [resume] in reprise.toml.",
-        )
-
-
-def _refuse_anonymous(reason: str, actor: str) -> None:
-    if not reason.strip():
-        raise Refused(
-            "A resume needs a reason, which is kept with it.",
-            meaning="Nothing was sent.",
-            next_step='Say why it may work now: --reason "credit flow fixed in version 12".',
-        )
-    if not actor.strip():
-        raise Refused("It is not known who asks for this resume.", meaning="Nothing was sent.")
-
-
-def _refuse_other_org(plan: Plan, reader: OrgReader) -> None:
-    if plan.org_id != reader.org_id:
-        raise Refused(
-            f"The plan is for the org {plan.org} ({plan.org_id}), and the sign-in is to {reader.org_id}.",
-            meaning="Nothing was sent.",
-            next_step=f"Use --org {plan.org}.",
-        )
-
-
-def _refuse_other_value(plan: Plan, settings: ResumeSettings) -> None:
-    """A plan is a file that anybody can write; what is written to the org is for the settings to say."""
-    if plan.target_status != settings.target_status:
-        raise Refused(
-            f"The plan writes the status {plan.target_status}, and the settings say {settings.target_status}.",
-            meaning="Nothing was sent.",
-            next_step="Make a new plan, or put resume.target_status right.",
-        )
 
 
 class _Execution:

@@ -117,6 +117,18 @@ def test_the_first_look_at_an_org_is_one_summary(shop: Workshop) -> None:
     assert kinds(look(shop)) == ["24h"]
 
 
+def test_a_summary_names_first_what_can_still_be_saved(shop: Workshop) -> None:
+    """Lost runs are counted, but the eye falls on those that are still to be saved."""
+    (lost,) = shop.fail_runs(1)
+    shop.advance(days=13)
+    (saved,) = shop.fail_runs(1)
+    shop.advance(days=8)
+    (message,) = look(shop)
+    assert message.body["tiers"] == {"7d": 1, "lost": 1}
+    assert [run["id"] for run in message.body["runs"]] == [saved, lost]
+    assert message.body["seconds_left"] > 0
+
+
 def test_a_run_that_cannot_be_resumed_is_told_once_without_a_countdown(shop: Workshop) -> None:
     """A MuleSoft error is not recoverable, so nobody is reminded of a deadline that does not exist."""
     introduced(shop)
