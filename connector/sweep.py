@@ -86,20 +86,18 @@ class Sweep:
         self.cursor.position_at = self.cursor.last_id = self.next_url = None
         self.done = False
 
-    def take(self, replies: Sequence[Subreply]) -> list[Mapping[str, Any]]:
-        """The records of the pages that came, in order; notes where to go on, or why not."""
-        records: list[Mapping[str, Any]] = []
-        for reply in replies:
-            if self.done:
-                break  # the reference behind the last page has no value
-            if not reply.ok:
-                self._stumble(reply)
-                break
-            self._note_total(reply.body)
-            records += reply.body["records"]
-            self.stalled = 0
-            self.done = bool(reply.body["done"])
-            self.next_url = None if self.done else reply.body["nextRecordsUrl"]
+    def take(self, reply: Subreply) -> list[Mapping[str, Any]]:
+        """The records of the next page, none if it did not come; notes where to go on."""
+        if self.done:
+            return []  # the reference behind the last page has no value
+        if not reply.ok:
+            self._stumble(reply)
+            return []
+        self._note_total(reply.body)
+        self.stalled = 0
+        self.done = bool(reply.body["done"])
+        self.next_url = None if self.done else reply.body["nextRecordsUrl"]
+        records: list[Mapping[str, Any]] = reply.body["records"]
         self.tally.read += len(records)
         return records
 

@@ -166,7 +166,8 @@ class _Pass:
                 sweep.tally.calls += 1
                 sweep.tally.seconds += waited / len(reading)
                 if sweep.fields == asked_with[sweep.name]:  # else it is asked again, for what can be seen
-                    self._take(connection, sweep, [replies[query.ref] for query in queries])
+                    for query in queries:
+                        self._take(connection, sweep, replies.pop(query.ref))  # a page written is a page forgotten
             if self.remember:
                 state.store(connection, *(sweep.cursor for sweep in self.sweeps))
         self.committed = True
@@ -235,13 +236,12 @@ class _Pass:
             sweep.tally.deleted += count
             self.changed_runs |= runs
 
-    def _take(self, connection: Connection, sweep: Sweep, replies: Sequence[Subreply]) -> None:
+    def _take(self, connection: Connection, sweep: Sweep, reply: Subreply) -> None:
         began = perf_counter()
-        records = sweep.take(replies)
         written = write_page(
             connection,
             sweep.table,
-            records,
+            sweep.take(reply),
             Moment(self.org.org_id, self.client.now(), self.looked_before_at),
             quarantined=self.quarantined[sweep.name],
             first_load=not sweep.cursor.loaded,

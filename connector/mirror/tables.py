@@ -11,9 +11,18 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
+from pydantic import AwareDatetime
 from sqlalchemy import JSON, DateTime, Dialect, Index, String, Text
 from sqlalchemy.types import TypeDecorator
 from sqlmodel import Field, SQLModel
+
+
+def instant_text(value: datetime) -> str:
+    """An aware datetime as SQLite keeps it: UTC, ISO 8601, always 27 characters, so that text order is time order."""
+    text = value.isoformat(timespec="microseconds")
+    if not text.endswith("+00:00"):
+        text = value.astimezone(UTC).isoformat(timespec="microseconds")
+    return text[:26] + "Z"
 
 
 class Instant(TypeDecorator[datetime]):
@@ -32,10 +41,7 @@ class Instant(TypeDecorator[datetime]):
             return None
         if value.tzinfo is None:
             raise ValueError(f"{value!r} has no time zone; the mirror stores instants")
-        value = value.astimezone(UTC)
-        if dialect.name == "sqlite":
-            return value.replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
-        return value
+        return instant_text(value) if dialect.name == "sqlite" else value.astimezone(UTC)
 
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:  # noqa: ARG002
         if value is None:
@@ -58,9 +64,9 @@ class MirroredFields(SQLModel):
     salesforce_object: ClassVar[str]
 
     id: str = Field(alias="Id", primary_key=True, max_length=18)
-    created_at: datetime | None = _instant(alias="CreatedDate", nullable=True)
-    last_modified_at: datetime | None = _instant(alias="LastModifiedDate", nullable=True)
-    system_modstamp: datetime = _instant(alias="SystemModstamp")
+    created_at: AwareDatetime | None = _instant(alias="CreatedDate", nullable=True)
+    last_modified_at: AwareDatetime | None = _instant(alias="LastModifiedDate", nullable=True)
+    system_modstamp: AwareDatetime = _instant(alias="SystemModstamp")
     is_deleted: bool = Field(default=False, alias="IsDeleted")
 
 
@@ -175,7 +181,7 @@ class LogFields(MirroredFields):
 
     run_id: str = Field(alias="OrchestrationInstanceId")
     kind: str = Field(alias="Kind")
-    occurred_at: datetime | None = _instant(alias="Timestamp", nullable=True)
+    occurred_at: AwareDatetime | None = _instant(alias="Timestamp", nullable=True)
     orchestration: str | None = Field(default=None, alias="OrchestrationName")
     version: int | None = Field(default=None, alias="OrchestrationVersion")
     stage_name: str | None = Field(default=None, alias="StageName")

@@ -12,11 +12,12 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection, Dialect, Table, bindparam, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from connector.mirror.tables import Instant, Mirrored, Step
+from connector.mirror.tables import Instant, Mirrored, Step, instant_text
 
 T = TypeVar("T")
 
 KEY = ("id", "org_id")
+ADDED = ("org_id", "first_seen_at", "vanished_at")  # what the mirror adds to a record; the same for a whole page
 CHUNK = 500  # values in one IN list; SQLite's oldest limit is 999 variables
 
 
@@ -35,7 +36,8 @@ def upsert(
     if not rows:
         return 0
     sql, arrange = _statement(table, connection.dialect)
-    added = {"org_id": org_id, "first_seen_at": seen_at, "vanished_at": None}
+    text = connection.dialect.name == "sqlite"
+    added = {"org_id": org_id, "first_seen_at": instant_text(seen_at) if text else seen_at, "vanished_at": None}
     # The driver's own executemany: SQLAlchemy's per-value processing would cost more than the insert itself.
     return connection.exec_driver_sql(sql, [arrange(row | added) for row in rows]).rowcount  # type: ignore[operator]
 
@@ -60,18 +62,16 @@ def _statement(table: type[Mirrored], dialect: Dialect) -> tuple[str, Callable[[
 
 def _arranger(target: Table, dialect: Dialect, positions: list[str] | None) -> Callable[[dict[str, Any]], Any]:
     """Turns a row into driver parameters: a tuple or a dict, as the driver's parameter style wants it."""
-    names = positions or [column.name for column in target.columns]
-    to_driver = {
-        name: process
-        for name in names
-        if isinstance(target.c[name].type, Instant) and (process := target.c[name].type.bind_processor(dialect))
-    }
-    pick = itemgetter(*names)
+    text = dialect.name == "sqlite"
+    instants = [column.name for column in target.columns if text and isinstance(column.type, Instant)]
+    instants = [name for name in instants if name not in ADDED]
+    pick = itemgetter(*positions) if positions else None
 
     def arrange(row: dict[str, Any]) -> Any:
-        for name, process in to_driver.items():
-            row[name] = process(row[name])
-        return pick(row) if positions else row
+        for name in instants:
+            if row[name] is not None:
+                row[name] = instant_text(row[name])
+        return pick(row) if pick else row
 
     return arrange
 
