@@ -68,15 +68,15 @@ def _status(story: Story) -> Finding | None:
 
 def _run_row_is_behind(story: Story) -> Finding | None:
     """A resume newer than the run's own row: the row was read just before, and its Error is over."""
-    resumed, since = _resumed_without_us(story), story.resumed_at
-    if resumed is None or since is None or story.run.system_modstamp is None or story.run.system_modstamp >= since:
+    since, changed = story.resumed_at, story.run.system_modstamp
+    if since is None or changed is None or changed >= since or story.milestones("FailInstance", since=since):
         return None
-    if story.milestones("FailInstance", since=since):
-        return None
-    row = Evidence(
-        f"the run's row of {instant(story.run.system_modstamp)} still says Error", f"{RUN}.Status", contradicts=True
-    )
-    return Finding(ReasonCode.RESUMED_ELSEWHERE, Confidence.INFERRED, (resumed, row))
+    row = Evidence(f"the run's row of {instant(changed)} still says Error", f"{RUN}.Status", contradicts=True)
+    elsewhere = _resumed_without_us(story)
+    if elsewhere is not None:
+        return Finding(ReasonCode.RESUMED_ELSEWHERE, Confidence.INFERRED, (elsewhere, row))
+    ours = Evidence(f"our resume took effect at {instant(since)}", f"{LOG}: Resume Run")
+    return Finding(ReasonCode.NOT_IN_ERROR, Confidence.INFERRED, (ours, row))
 
 
 def _approval(story: Story) -> Finding | None:

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from monitor import readiness, rules, signature
 from monitor.deadline import deadline, is_older_than_polls
 from monitor.reasons import explain
+from monitor.rules import instant
 from monitor.settings import MonitorSettings
 from monitor.story import ERROR, Story
 from monitor.verdict import (
@@ -104,19 +105,21 @@ def at(
     if until is None:
         return verdict
     if open_since is not None:
-        fact = Evidence(f"a resume of ours is open since {rules.instant(open_since)}", "our ledger")
-        return _with_reason(replace(verdict, evidence=(fact, *verdict.evidence)), ReasonCode.ATTEMPT_OPEN)
+        return _because(
+            verdict, ReasonCode.ATTEMPT_OPEN, f"a resume of ours is open since {instant(open_since)}", "our ledger"
+        )
     fresh = as_of is not None and now - as_of <= settings.data_max_age
     known_until = now if fresh else as_of
     if known_until is not None and known_until > until.latest:
-        verdict = replace(verdict, readiness=Readiness.UNASSESSED, readiness_note="")
-        return _near_the_end(_with_reason(verdict, ReasonCode.WINDOW_EXPIRED), now - until.latest, settings)
+        return _expired(verdict, until, now, settings)
     if verdict.eligibility is Eligibility.UNKNOWN:
         return verdict
     if not fresh:
-        return _with_reason(verdict, ReasonCode.STALE_DATA)
+        newest = f"the newest complete sync is of {instant(as_of)}" if as_of else "no sync was ever complete"
+        return _because(verdict, ReasonCode.STALE_DATA, newest, "our mirror; `reprise sync` renews it")
     if now > until.earliest:
-        return _with_reason(verdict, ReasonCode.FAIL_TIME_UNKNOWN)
+        between = f"the deadline lies between {instant(until.earliest)} and {instant(until.latest)}"
+        return _because(verdict, ReasonCode.FAIL_TIME_UNKNOWN, between, _PROOF_SOURCES[until.proof])
     return _near_the_end(verdict, until.earliest - now, settings)
 
 
@@ -149,8 +152,27 @@ def cause_group(story: Story, reason: ReasonCode) -> str:
     )
 
 
-def _with_reason(verdict: Verdict, reason: ReasonCode) -> Verdict:
-    return replace(verdict, reason=reason, eligibility=explain(reason).eligibility)
+def _because(verdict: Verdict, reason: ReasonCode, fact: str, source: str) -> Verdict:
+    """The verdict with another reason, and the fact that gave it as the first evidence."""
+    evidence = (Evidence(fact, source), *verdict.evidence)
+    return replace(verdict, reason=reason, eligibility=explain(reason).eligibility, evidence=evidence)
+
+
+def _expired(verdict: Verdict, until: Deadline, now: datetime, settings: MonitorSettings) -> Verdict:
+    """Too late, whatever failed: as sure as the moment of the failure is known."""
+    exact = until.proof is DeadlineProof.FAIL_RUN_MILESTONE
+    late = _because(
+        replace(
+            verdict,
+            readiness=Readiness.UNASSESSED,
+            readiness_note="",
+            confidence=Confidence.PROVEN if exact else Confidence.INFERRED,
+        ),
+        ReasonCode.WINDOW_EXPIRED,
+        f"the 14 days ended at {instant(until.latest)}",
+        'Salesforce Help, "Orchestration Run"',
+    )
+    return _near_the_end(late, now - until.latest, settings)
 
 
 def _near_the_end(verdict: Verdict, distance: timedelta, settings: MonitorSettings) -> Verdict:
@@ -165,7 +187,7 @@ def _deadline_evidence(story: Story, until: Deadline | None) -> tuple[Evidence, 
         return ()
     failed = until.earliest - RESUME_WINDOW
     exactly = "" if until.earliest == until.latest else "not before "
-    facts = [Evidence(f"failed {exactly}{rules.instant(failed)}", _PROOF_SOURCES[until.proof])]
+    facts = [Evidence(f"failed {exactly}{instant(failed)}", _PROOF_SOURCES[until.proof])]
     if is_older_than_polls(failed, story):
         facts.append(Evidence("a later poll still saw the run in progress", "our polls", contradicts=True))
     if (number := story.episode) > 1:
