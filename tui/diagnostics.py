@@ -10,7 +10,7 @@ from enum import IntEnum
 import typer
 
 from connector import errors
-from tui.format import Line, Span, Tone, fit, pad, visible
+from tui.format import Span, Tone, fit, pad, visible, wrap
 from tui.output import styled, width
 
 
@@ -115,9 +115,9 @@ def _kind(error: BaseException) -> str:
 
 
 def say(sentence: str, tone: Tone = Tone.PLAIN) -> None:
-    """One sentence to the person at the keyboard."""
-    line: Line = (Span(sentence, tone),)
-    _write(styled(line, sys.stderr) + "\n")
+    """One sentence to the person at the keyboard; wrapped on a terminal, on one line in a log."""
+    parts = wrap(visible(sentence), width()) if sys.stderr.isatty() else [sentence]
+    _write("".join(styled((Span(part, tone),), sys.stderr) + "\n" for part in parts))
 
 
 def talk(paragraphs: str) -> None:

@@ -59,13 +59,20 @@ def mirror(settings: Settings, *, create: bool = False) -> Iterator[Engine]:
 
 
 def org_time(engine: Engine, name: str | None) -> datetime:
-    """The present time of the org called `name`, or of the first one mirrored; ours if there is none."""
+    """The present time of the org called `name`, or of the first one mirrored; ours if there is none.
+
+    Raises DataTooOld for an org that was never synced, as `mirror` does.
+    """
+    from connector.errors import DataTooOld, NotFound
     from connector.mirror.engine import find_org, org_now, orgs
 
     now = datetime.now(UTC)
-    if name:
+    if not name:
+        return next((org_now(org, now) for org in orgs(engine)), now)
+    try:
         return org_now(find_org(engine, name), now)
-    return next((org_now(org, now) for org in orgs(engine)), now)
+    except NotFound as absent:
+        raise DataTooOld(absent.what, meaning=absent.meaning, next_step=absent.next_step) from absent
 
 
 @contextmanager

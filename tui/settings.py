@@ -100,7 +100,7 @@ def load(
     if sources.problems or settings is None:
         few = "a setting is" if len(sources.problems) == 1 else f"{len(sources.problems)} settings are"
         raise ConfigError(
-            "\n".join([f"Nothing was done, because {few} wrong:", *(f"  {problem}" for problem in sources.problems)]),
+            "\n".join([f"Nothing was done, because {few} wrong:", *(f"- {problem}" for problem in sources.problems)]),
             next_step="`reprise config show` prints every setting once these are right.",
         )
     return settings

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
+import jsonschema
 import pytest
 import stamina
 from sqlalchemy import create_engine, text
@@ -19,6 +20,8 @@ from tui.cli import main
 from tui.output import SCHEMA_VERSION
 
 __all__ = ["reprise"]
+
+SCHEMAS = Path(__file__).parents[2] / "docs" / "schemas"
 
 
 def use(served: FailingOrg, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -199,7 +202,9 @@ def test_a_filter_that_matches_nothing(reprise: Type) -> None:
 @pytest.mark.usefixtures("synced")
 def test_an_unknown_org(reprise: Type) -> None:
     """Reading names the mirrored orgs, connecting the configured ones."""
-    assert "default" in reprise("runs --org acme").err
+    reading = reprise("runs --org acme")
+    assert reading.code == 7
+    assert "mirrored: default" in reading.err
     connecting = reprise("sync --org defualt")
     assert connecting.code == 2
     assert "did you mean 'default'?" in connecting.err
@@ -238,6 +243,14 @@ def test_filters(reprise: Type, filters: str, matching: int) -> None:
     document = reprise(f"runs --json {filters}").document
     assert document["schema_version"] == SCHEMA_VERSION
     assert document["total"] == len(document["runs"]) == matching
+
+
+@pytest.mark.parametrize("command", ["runs", "show", "groups", "explain"])
+def test_documents_keep_their_published_shape(synced: FailingOrg, reprise: Type, command: str) -> None:
+    """What a script was written against last year still fits docs/schemas."""
+    schema = json.loads((SCHEMAS / f"{command}.json").read_text("utf-8"))
+    words = [command, synced.screening] if command == "show" else [command]
+    jsonschema.validate(reprise(*words, "--json").document, schema)
 
 
 def test_a_wide_terminal_has_the_reason_beside_the_run(

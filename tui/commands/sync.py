@@ -87,7 +87,7 @@ def report_lines(report: SyncReport, width: int) -> Iterator[Line]:
         Column("WRITTEN", right=True),
         Column("SAME", right=True),
         Column("DELETED", right=True),
-        Column("BAD", right=True),
+        Column("QUARANTINED", right=True),
         Column("LAG", right=True),
     )
     rows = []
