@@ -200,6 +200,15 @@ def test_a_filter_that_matches_nothing(reprise: Type) -> None:
 
 
 @pytest.mark.usefixtures("synced")
+def test_a_misspelt_status_is_warned_of(reprise: Type) -> None:
+    """Not refused, since Salesforce may add one; but "no run matches" alone would hide the slip."""
+    ended = reprise("runs --status eror")
+    assert ended.code == 4
+    assert "'eror' is not a known status; did you mean 'Error'?" in ended.err
+    assert reprise("runs --status error").err == ""
+
+
+@pytest.mark.usefixtures("synced")
 def test_an_unknown_org(reprise: Type) -> None:
     """Reading names the mirrored orgs, connecting the configured ones."""
     reading = reprise("runs --org acme")

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tui.format import length_of_time
+from tui import diagnostics
+from tui.format import length_of_time, nearest, plain
 
 if TYPE_CHECKING:
     from monitor.rows import RunFilter
@@ -57,9 +58,12 @@ def run_filter(
     group: str | None,
     ids: Sequence[str] = (),
 ) -> RunFilter:
-    """What was typed, as the monitor takes it."""
+    """What was typed, as the monitor takes it. A status that is no known one is warned of: Salesforce may have added it."""
     from monitor.rows import RunFilter
 
+    for each in status or ():
+        if each.lower() not in map(str.lower, STATUSES):
+            diagnostics.warn(f"{plain(each)!r} is not a known status{nearest(each.capitalize(), STATUSES) or '.'}")
     return RunFilter(
         org=org,
         statuses=tuple(status or ()),
