@@ -108,7 +108,9 @@ def answered(as_of: datetime | None, now: datetime, settings: Settings, *, match
         )
     if not matched:
         return diagnostics.fail(
-            NothingMatched(f"No {wanted} matches.", next_step="`reprise groups` lists the cause groups, `reprise runs --limit 0` every run there is.")
+            NothingMatched(
+                f"No {wanted} matches.", next_step="`reprise groups` lists causes, `reprise runs --limit 0` every run."
+            )
         )
     return ExitCode.OK
 

@@ -48,7 +48,8 @@ def plan_lines(plan: Plan, now: datetime, width: int) -> Iterator[Line]:
         )
         yield from ((Span(part, Tone.WARNING),) for part in wrap(sentence, width))
     if plan.excluded:
-        yield from _left_out(plan.excluded, width)
+        yield ()
+        yield from left_out_lines(plan.excluded, width)
 
 
 def _by_cause(included: Sequence[PlannedRun], now: datetime, width: int) -> Iterator[Line]:
@@ -115,12 +116,13 @@ def _effects(included: Sequence[PlannedRun], width: int) -> Iterator[Line]:
             yield from ((Span(part),) for part in wrap(title + ", ".join(named + rest), width))
 
 
-def _left_out(excluded: Sequence[Excluded], width: int) -> Iterator[Line]:
+def left_out_lines(excluded: Sequence[Excluded], width: int) -> Iterator[Line]:
+    """What was asked for and is not resumed, by reason; nothing where nothing was left out."""
     by_reason: dict[str, list[Excluded]] = defaultdict(list)
     for run in excluded:
         by_reason[run.reason_code].append(run)
-    yield ()
-    yield (Span("Left out", Tone.STRONG),)
+    if excluded:
+        yield (Span("Left out", Tone.STRONG),)
     for code, runs in sorted(by_reason.items(), key=lambda item: -len(item[1])):
         yield from ((Span(part),) for part in wrap(f"{len(runs)} × {code}: {plain(runs[0].sentence)}", width))
         yield from ((Span(f"    {run.run}", Tone.MUTED),) for run in runs[:_NAMED])

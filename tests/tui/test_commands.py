@@ -178,6 +178,10 @@ def test_old_data_is_shown_and_not_trusted(synced: FailingOrg, reprise: Type, mo
     assert ended.code == 7
     assert synced.loans[0] in ended.out
     assert "This is the state of" in ended.err
+    resume = reprise("resume --at-risk --execute --reason now")
+    assert resume.code == 7
+    assert "STALE_DATA" in resume.out
+    assert "reprise sync" in resume.err
 
 
 def test_an_unknown_run(synced: FailingOrg, reprise: Type) -> None:
@@ -453,6 +457,16 @@ def test_what_cannot_be_resumed_is_left_out_with_the_reason(synced: FailingOrg, 
     nothing = reprise(f"resume {synced.lost}")
     assert nothing.code == 4
     assert "None of them can be resumed now." in nothing.err
+
+
+def test_what_is_left_out_is_told_when_acting_too(writing: FailingOrg, reprise: Type) -> None:
+    """The run that is lost is named, before the one that is resumed."""
+    ended = reprise("resume", writing.loans[0], writing.lost, "--execute", "--reason", "flow fixed")
+    assert ended.code == 0
+    assert ended.out.index(f"    {writing.lost}") < ended.out.index(f"{writing.loans[0]} verified")
+    alone = reprise("resume", writing.lost, "--execute", "--reason", "flow fixed")
+    assert alone.code == 4
+    assert "WINDOW_EXPIRED" in alone.out
 
 
 # Watching

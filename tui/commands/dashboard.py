@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from functools import partial
 
 import typer
 
@@ -22,14 +21,12 @@ def dashboard(context: typer.Context) -> ExitCode:
     settings = settings_of(context)
     org = settings.org(asked.org)
     with mirror(settings, create=True) as engine:
-        from connector.org.client import OrgClient
         from tui.app import run_dashboard
 
         run_dashboard(
             engine,
             settings,
-            org=org.name,
-            client_factory=partial(OrgClient, org),
+            org=org,
             read_only=not settings.resume.allow_writes,
         )
     return ExitCode.OK

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated
@@ -45,7 +44,6 @@ def demo(
 
 
 def _show(settings: Settings, *, as_text: bool) -> None:
-    from connector.org.client import OrgClient
     from tui.commands.sync import show_progress
     from tui.opened import mirror, org_client, sync_and_judge
 
@@ -59,5 +57,4 @@ def _show(settings: Settings, *, as_text: bool) -> None:
         diagnostics.progress("")
         from tui.app import run_dashboard
 
-        org = settings.org()
-        run_dashboard(engine, settings, org=org.name, client_factory=partial(OrgClient, org), read_only=False)
+        run_dashboard(engine, settings, org=settings.org(), read_only=False)

@@ -13,11 +13,12 @@ from tui.asked import Asked
 from tui.commands.selection import AtRisk, Group, Orchestration, Status, Within, run_filter
 from tui.diagnostics import ExitCode
 from tui.opened import execute_plan, mirror, org_client, org_read, org_time, settings_of
-from tui.plan_page import batch_lines, plan_lines
+from tui.plan_page import batch_lines, left_out_lines, plan_lines
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
+    from connector.errors import RepriseError
     from monitor.plans import Plan
     from monitor.resume import Batch, Step
     from monitor.rows import RunFilter
@@ -60,7 +61,7 @@ def resume(
     _refuse_half_a_question(chosen, plan, execute=execute, reason=reason)
     with mirror(settings) as engine:
         made = _read_plan(plan) if plan else _make_plan(engine, settings, chosen)
-        if execute:
+        if execute and made.included:
             return _execute(engine, settings, made, reason or "", as_json=asked.json)
         return _preview(made, org_time(engine, made.org), as_json=asked.json)
 
@@ -113,13 +114,27 @@ def _preview(made: Plan, now: datetime, *, as_json: bool) -> ExitCode:
     else:
         output.lines(plan_lines(made, now, output.width()))
     if not made.included:
-        diagnostics.say("None of them can be resumed now.")
-        return ExitCode.NOTHING_MATCHED
+        return diagnostics.fail(_why_nobody(made))
     diagnostics.say("Nothing was sent. Add --execute --reason TEXT to the same command to send it.")
     return ExitCode.OK
 
 
+def _why_nobody(made: Plan) -> RepriseError:
+    """A plan without runs: because of what they are, or because nobody has looked for too long."""
+    from connector.errors import DataTooOld, NothingMatched
+
+    if any(run.reason_code == "STALE_DATA" for run in made.excluded):
+        return DataTooOld(
+            "The mirror is too old to say which of them can be resumed.",
+            meaning="Nothing was sent.",
+            next_step="Run `reprise sync`, then the same command again.",
+        )
+    return NothingMatched("None of them can be resumed now.", meaning="Nothing was sent.")
+
+
 def _execute(engine: Engine, settings: Settings, made: Plan, reason: str, *, as_json: bool) -> ExitCode:
+    if not as_json:
+        output.lines(left_out_lines(made.excluded, output.width()))
     with org_client(settings, made.org) as client:
         try:
             batch = execute_plan(made, client, engine, settings, reason, show_progress)
