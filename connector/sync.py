@@ -181,15 +181,17 @@ class _Pass:
         return [(sweep, sweep.requests(share + (place < extra))) for place, sweep in enumerate(active)]
 
     def _describes(self) -> list[Subrequest]:
-        """They ride along once a day, and when a query was refused for what it asks; never twice in a pass."""
+        """They ride along once a day, when a query was refused for what it asks, and while an object cannot be read."""
         due = self.started_at - self.settings.describe_every
         stale = any(sweep.cursor.described_at is None or sweep.cursor.described_at < due for sweep in self.sweeps)
         refused = any(sweep.schema_changed for sweep in self.sweeps)
-        if self.described or not self.remember or not (stale or refused):
+        hidden = [sweep for sweep in self.sweeps if not sweep.cursor.readable]
+        if self.described or not self.remember or not (stale or refused or hidden):
             return []
+        asked = self.sweeps if stale or refused else hidden
         return [
             composite.record("Organization", "Organization", self.org.org_id, ORGANIZATION_FIELDS),
-            *(composite.describe(f"describe{sweep.name}", sweep.name) for sweep in self.sweeps),
+            *(composite.describe(f"describe{sweep.name}", sweep.name) for sweep in asked),
         ]
 
     def _learn(self, connection: Connection, replies: Mapping[str, Subreply]) -> None:
@@ -202,7 +204,9 @@ class _Pass:
             self.org.is_sandbox = organization.body.get("IsSandbox")
             self.org.time_zone = organization.body.get("TimeZoneSidKey")
         for sweep in self.sweeps:
-            self._learn_shape(connection, sweep, drift.shape(sweep.table, replies[f"describe{sweep.name}"]))
+            reply = replies.get(f"describe{sweep.name}")
+            if reply is not None and reply.status < 500:  # a server error says nothing about what can be seen
+                self._learn_shape(connection, sweep, drift.shape(sweep.table, reply))
 
     def _learn_shape(self, connection: Connection, sweep: Sweep, shape: drift.Shape) -> None:
         cursor, known = sweep.cursor, set(sweep.cursor.missing_fields)

@@ -38,7 +38,11 @@ def refusal(status: int, document: Any) -> RepriseError | None:
             next_step="See who spends them under Setup, API Usage; lower REPRISE_API_SHARE if it is Reprise.",
         )
     if status in TRANSIENT_STATUSES or code in TRANSIENT_CODES or code == LIMIT_CODE:
-        return Transient(f"The org cannot answer just now ({said}).")
+        return Transient(
+            f"The org cannot answer just now ({said}).",
+            meaning="The mirror stays as old as it is; deadlines keep running.",
+            next_step="Look at https://status.salesforce.com and try again in a few minutes.",
+        )
     if 300 <= status < 400:
         return OrgUnreachable(
             f"The address answers with a redirect (HTTP {status}), so it is not the org's API.",

@@ -72,6 +72,7 @@ class OrgSession(requests.Session):
     def __init__(self, settings: OrgSettings, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         super().__init__()
         self.origin = _origin(settings)
+        self._address = settings.instance_url
         self.api_calls = 0
         self.api_used: int | None = None
         self.api_max: int | None = None
@@ -175,9 +176,9 @@ class OrgSession(requests.Session):
         try:
             reply = super().request(method, url, *args, **kwargs)
         except requests.exceptions.SSLError as untrusted:
-            raise _not_trusted(self.origin, untrusted) from untrusted
+            raise _not_trusted(self._address, untrusted) from untrusted
         except requests.RequestException as lost:
-            raise _lost(self.origin, lost) from lost
+            raise _lost(self._address, lost) from lost
         reply.__class__ = Reply  # the response object is made deep inside requests; same layout, one more method
         assert isinstance(reply, Reply)
         self._take_notes(reply)
@@ -246,16 +247,16 @@ def _fresh_token_refused(refused: SessionExpired) -> SignInFailed:
     )
 
 
-def _not_trusted(origin: str, problem: Exception) -> OrgUnreachable:
+def _not_trusted(address: str, problem: Exception) -> OrgUnreachable:
     return OrgUnreachable(
-        f"The certificate of {origin} is not trusted ({problem}).",
+        f"The certificate of {address} is not trusted ({problem}).",
         next_step="If the org stands behind a private certificate authority, name its PEM file in REPRISE_CA_FILE.",
     )
 
 
-def _lost(origin: str, problem: Exception) -> Transient:
+def _lost(address: str, problem: Exception) -> Transient:
     return Transient(
-        f"{origin} gave no complete answer ({type(problem).__name__}).",
+        f"{address} gave no complete answer ({type(problem).__name__}).",
         meaning="The mirror stays as old as it is.",
         next_step="Check the network and https://status.salesforce.com, then try again.",
     )

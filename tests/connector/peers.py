@@ -51,8 +51,9 @@ class Peers:
         return sync(self.client, self.engine, self.settings, **options)
 
     def advance(self, **by: float) -> None:
-        """Let the org's time pass."""
+        """Let the org's time pass, and the client notice: in life it passes no faster than ours."""
         self.org.world.advance(timedelta(**by))
+        self.client.sign_in()
 
 
 @contextmanager
