@@ -63,7 +63,7 @@ class Settlement:
 
 
 def start_batch(engine: Engine, batch: ResumeBatch) -> None:
-    """Record that a plan is being executed, before anything else happens."""
+    """Record that a plan is being executed, before anything is sent."""
     with writing(engine) as connection:
         connection.execute(insert(ResumeBatch).values(**batch.model_dump()))
 

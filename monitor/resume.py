@@ -156,9 +156,9 @@ class _Execution:
     def run(self) -> Batch:
         """Check, send, prove, and say how it ended."""
         calls = self.reader.client.api_calls
-        attempts.start_batch(self.engine, self.batch)
         self._tell("checking", 0)
         ready, skipped = self._preflight()
+        attempts.start_batch(self.engine, self.batch)
         attempts.skip(self.engine, self.batch, skipped, self.reader.now())
         self._send(ready)
         self._await_proof()

@@ -74,7 +74,7 @@ class Watcher:
     monitor: MonitorSettings = field(default_factory=lambda: MonitorSettings())
     resume: ResumeSettings = field(default_factory=lambda: ResumeSettings())
     alerts: AlertSettings = field(default_factory=lambda: AlertSettings())
-    _judged_all: bool = False
+    _judged_all: bool = field(default=False, init=False)
 
     def cycle(self) -> CycleReport:
         """One cycle. Never raises for what goes wrong on the way: that is in the report."""

@@ -98,8 +98,11 @@ def _countdown(deadline: Deadline, sight: Sight) -> Tier | None:
 
 
 def notice_due(present: Tier | None, told: Collection[Tier]) -> Notice | None:
-    """What to tell of a failure episode of which `told` was already told: at most the present tier, never a lower one."""
-    if present is None or present in told:
+    """What to tell of a failure episode of which `told` was already told: at most the present tier, never a lower one.
+
+    After "lost" there is nothing more to say, whatever else turns out about the run.
+    """
+    if present is None or present in told or Tier.LOST in told:
         return None
     if present not in _LADDER:
         return Notice(present)

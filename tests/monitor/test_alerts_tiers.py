@@ -103,6 +103,11 @@ def test_losing_a_run_does_not_count_the_unconfirmed_passing_as_missed() -> None
     assert notice_due(Tier.LOST, {Tier.HOUR_1}) == Notice(Tier.LOST)
 
 
+def test_after_a_loss_nothing_more_is_said() -> None:
+    """When a lost run's interview is cleaned up later, nobody needs to hear that it cannot be resumed."""
+    assert notice_due(Tier.CANNOT_RESUME, {Tier.HOUR_1, Tier.LOST}) is None
+
+
 @given(
     steps=st.lists(
         st.tuples(st.integers(min_value=0, max_value=60 * 24 * 4), st.booleans(), st.booleans()),

@@ -295,7 +295,7 @@ def test_an_org_that_cannot_be_read_gets_no_write(shop: Workshop) -> None:
     shop.org.faults.arm(Fault(Kind.LIMIT_EXCEEDED, match="/composite", times=None))
     with pytest.raises(ApiLimitReached):
         shop.execute(plan)
-    assert (shop.writes(), shop.rows(ResumeAttempt)) == (0, [])
+    assert (shop.writes(), shop.rows(ResumeAttempt), shop.rows(ResumeBatch)) == (0, [], [])
 
 
 def test_another_process_that_writes_to_the_mirror_is_waited_for(shop: Workshop) -> None:
