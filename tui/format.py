@@ -142,6 +142,14 @@ def wrap(text: str, width: int) -> list[str]:
     return lines
 
 
+def excerpt(text: str, width: int, lines: int) -> list[str]:
+    """The first lines of a wrapped text; a cut shows as `…`."""
+    whole = wrap(text, width)
+    if len(whole) <= lines:
+        return whole
+    return [*whole[: lines - 1], fit(" ".join(whole[lines - 1 :]), width)]
+
+
 LAST_HOURS = timedelta(hours=4)
 LAST_DAY = timedelta(days=1)
 

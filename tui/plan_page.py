@@ -13,6 +13,7 @@ from tui.format import (
     Span,
     Tone,
     count,
+    excerpt,
     fit,
     left_cell,
     lower,
@@ -64,7 +65,7 @@ def _by_cause(included: Sequence[PlannedRun], now: datetime, width: int) -> Iter
         yield (Span(f"{len(runs):>5} × ", Tone.STRONG), Span(fit(place, width - 8)))
         first = runs[0]
         cause = plain(first.error or explain(first.reason_code).sentence)
-        yield (Span(f"        {fit(cause, width - 8)}"),)
+        yield from ((Span(" " * 8 + part),) for part in excerpt(cause, width - 8, 2))
         seconds = _seconds_left(runs, now)
         note = f": {plain(first.readiness_note)}" if first.readiness_note else ""
         ready = f"        {lower(first.readiness)}{note}"

@@ -96,6 +96,12 @@ def test_wrapping_loses_nothing(text: str, width: int) -> None:
     assert all(cell_len(line) <= width for line in lines)
 
 
+def test_an_excerpt_says_that_there_is_more() -> None:
+    """Two lines of a long error, the second with an ellipsis; a short one as it is."""
+    assert words.excerpt("one two three four five", 9, 2) == ["one two", "three fo…"]
+    assert words.excerpt("one two", 9, 2) == ["one two"]
+
+
 def test_a_table_gives_spare_room_by_share_and_never_cuts_an_id() -> None:
     """Columns without a share stay whole; the others shrink, with an ellipsis, until the line fits."""
     columns = [Column("NAME", share=1, minimum=6), Column("WHY", share=3, minimum=6), Column("ID")]

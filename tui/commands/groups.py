@@ -11,7 +11,7 @@ import typer
 from tui import output
 from tui.asked import Asked
 from tui.diagnostics import ExitCode
-from tui.format import Line, Span, Tone, fit, left_cell, lower, pad, plain
+from tui.format import Line, Span, Tone, excerpt, fit, left_cell, lower, pad, plain
 from tui.opened import answered, mirror, org_read, org_time, settings_of
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def groups(context: typer.Context) -> ExitCode:
 
 
 def group_lines(found: Sequence[CauseGroup], now: datetime, width: int) -> Iterator[Line]:
-    """Four lines a group: figures and place, the cause, what changed since, and the command that acts on it."""
+    """Each group: figures and place, the cause, what changed since, and the command that acts on it."""
     if found:
         yield (Span(f"{'RUNS':>5} {'  SOONEST':<11} {'CAN RESUME':<11} ORCHESTRATION › STAGE › STEP", Tone.STRONG),)
     several = len({group.org for group in found}) > 1
@@ -56,7 +56,7 @@ def group_lines(found: Sequence[CauseGroup], now: datetime, width: int) -> Itera
             Span(f" {f'{group.resumable} of {group.count}':<11} "),
             Span(fit(place, width - 30), Tone.STRONG),
         )
-        yield (Span(f"      {fit(plain(group.cause), width - 6)}"),)
+        yield from ((Span(f"      {part}"),) for part in excerpt(plain(group.cause), width - 6, 2))
         note = f"{lower(group.readiness)}: {plain(group.readiness_note)}".removesuffix(": ")
-        yield (Span(fit(f"      {note}{new}", width), Tone.MUTED),)
+        yield from ((Span(f"      {part}", Tone.MUTED),) for part in excerpt(note + new, width - 6, 2))
         yield (Span(f"      reprise resume --group {group.id}", Tone.MUTED),)
