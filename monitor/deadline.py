@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from monitor.story import ERROR, LogFacts, Story
+from monitor.story import ERROR, UNDATED, LogFacts, StatusFacts, Story
 from monitor.verdict import RESUME_WINDOW, Deadline, DeadlineProof
 
 LATE_COMMIT = timedelta(minutes=15)
@@ -51,7 +51,7 @@ def _poll_bracket(story: Story) -> tuple[datetime | None, datetime | None]:
 
     A run that was in Error when first seen has only the second moment.
     """
-    newest = max(story.status_changes, key=lambda change: change.seen_at, default=None)
+    newest = max(story.status_changes, key=_when, default=None)
     if newest is None:
         return None, story.run.first_seen_at
     if newest.new_status != ERROR:
@@ -60,6 +60,11 @@ def _poll_bracket(story: Story) -> tuple[datetime | None, datetime | None]:
     if since is not None and since > newest.seen_at:
         return None, None  # resumed and failed again between two polls
     return newest.after - LATE_COMMIT if newest.after else None, newest.seen_at
+
+
+def _when(change: StatusFacts) -> tuple[datetime, bool, datetime]:
+    """Sorts changes by the poll that saw them; of one poll the fall into Error comes last."""
+    return change.seen_at, change.new_status == ERROR, change.after or UNDATED
 
 
 def _created(story: Story) -> list[datetime]:

@@ -93,7 +93,7 @@ def _activated_after(failed_at: datetime, versions: list[FlowVersionFacts]) -> d
     Salesforce keeps no activation time of ordinary flows: the first poll that saw the version stands for it. A version
     that was active when we first looked is new only if the flow was modified after the failure.
     """
-    current = next((version for version in versions if version.is_current), None)
+    current = max((each for each in versions if each.is_current), key=lambda each: each.first_seen_at, default=None)
     if current is None:
         return None
     modified = current.last_modified_at

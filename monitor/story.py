@@ -15,7 +15,7 @@ ERROR = "Error"
 KNOWN_STATUSES = frozenset({"Canceled", "Completed", ERROR, "InProgress", "Suspended"})
 """FlowOrchestrationInstance.Status. Source: Object Reference v67."""
 
-_UNDATED = datetime.min.replace(tzinfo=UTC)
+UNDATED = datetime.min.replace(tzinfo=UTC)
 
 INTERACTIVE = "InteractiveStep"
 BACKGROUND_TYPES = frozenset({"BackgroundStep", "AynchronousBackgroundStep", "AsynchronousBackgroundStep"})
@@ -292,9 +292,10 @@ class Story:
             for entry in self.milestones("StartWorkItem", "FailStep", since=since)
             if (entry.stage_name, entry.step_name) == (step.stage_name, step.name) and entry.assignee
         }
-        return tuple(p for p in self.people if p.id in ids or p.username in names or p.name in names)
+        mine = (p for p in self.people if p.id in ids or p.username in names or p.name in names)
+        return tuple(sorted(mine, key=lambda person: person.id))
 
 
 def age(row: StageFacts | StepFacts) -> tuple[datetime, str]:
     """Sorts rows by creation, equal seconds by Id, which Salesforce hands out in rising order."""
-    return row.created_at or _UNDATED, row.id
+    return row.created_at or UNDATED, row.id

@@ -68,8 +68,10 @@ def triage(story: Story, now: datetime, settings: MonitorSettings | None = None)
 
 def judge(story: Story) -> Verdict:
     """What the evidence shows, without regard to the time."""
-    finding = rules.find(story)
     until = deadline(story)
+    finding = rules.find(story)
+    if until is None and finding.reason in readiness.RECOVERABLE:
+        finding = _undated(finding)
     failed_at = until.earliest - RESUME_WINDOW if until else None
     ready, note = readiness.assess(story, finding.reason, failed_at)
     stage, step = failed_place(story)
@@ -150,6 +152,12 @@ def cause_group(story: Story, reason: ReasonCode) -> str:
     return signature.group_id(
         story.run.org_id, story.run.orchestration, stage, step, called.action_name if called else None, what
     )
+
+
+def _undated(finding: rules.Finding) -> rules.Finding:
+    """A recoverable error of which nothing proves when it happened, hence not that there is time left."""
+    fact = Evidence("nothing proves when the run failed", f"{rules.LOG}, {rules.STAGE}, our polls")
+    return rules.Finding(ReasonCode.FAIL_TIME_UNKNOWN, Confidence.ASSUMED, (fact, *finding.evidence))
 
 
 def _because(verdict: Verdict, reason: ReasonCode, fact: str, source: str) -> Verdict:

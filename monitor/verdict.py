@@ -68,7 +68,6 @@ class DeadlineProof(StrEnum):
     FAIL_STEP_MILESTONE = "FAIL_STEP_MILESTONE"
     STEP_OR_STAGE_ROW = "STEP_OR_STAGE_ROW"
     POLL_BRACKET = "POLL_BRACKET"
-    NONE = "NONE"
 
 
 RESUME_WINDOW = timedelta(days=14)

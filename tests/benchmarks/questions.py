@@ -54,10 +54,17 @@ def _rows(chance: random.Random, runs: int, failed: int) -> Iterator[tuple[type[
     for number in range(runs):
         status = "Error" if number < failed else "InProgress" if number % 20 == 0 else "Completed"
         orchestration, stage = chance.choice(PLACES)
-        ended = NOW - timedelta(seconds=chance.randrange(20 * 86400 if status == "Error" else 60 * 86400))
+        ended = NOW - timedelta(seconds=chance.randrange(_longest_ago(chance, status)))
         yield tables.Run, _run(number, status, orchestration, stage, ended)
         if status != "Completed" or number < failed + WITH_STEPS:
             yield from _children(number, status, orchestration, stage, ended)
+
+
+def _longest_ago(chance: random.Random, status: str) -> int:
+    """Seconds. Steps in progress are mostly recent; one in two hundred is stuck."""
+    if status == "InProgress":
+        return 60 * 86400 if chance.random() < 0.005 else 6 * 3600
+    return 20 * 86400 if status == "Error" else 60 * 86400
 
 
 def _id(prefix: str, number: int) -> str:

@@ -8,7 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine, update
 from sqlmodel import col
@@ -65,6 +65,7 @@ def test_the_sentence_says_since_when_and_what_is_usual() -> None:
     assert "it usually takes 2 h, and 95 of 100 end within 5 h" in eyes.why
 
 
+@settings(deadline=None)
 @given(st.lists(st.timedeltas(timedelta(), timedelta(days=90)), min_size=1))
 def test_what_is_usual_lies_within_what_happened(durations: list[timedelta]) -> None:
     """Median and 95th percentile are times that some step took, in order."""

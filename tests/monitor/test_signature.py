@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from monitor.signature import clean, group_id, mask, normalise
@@ -69,6 +69,7 @@ def test_what_tells_causes_apart_stays(one: str, other: str) -> None:
     assert normalise(one) != normalise(other)
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_any_text_can_be_cleaned_and_masked(text: str) -> None:
     """Whatever a flow's author wrote: the results are settled, so that doing it twice changes nothing."""

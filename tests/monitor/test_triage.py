@@ -207,6 +207,17 @@ def test_between_the_two_ends_of_a_deadline_nobody_knows() -> None:
     assert (verdict.eligibility, verdict.reason) == (Eligibility.UNKNOWN, ReasonCode.FAIL_TIME_UNKNOWN)
 
 
+def test_a_failure_that_nothing_dates_is_unknown() -> None:
+    """The polls say something else than the run's row, and no milestone helps: there may be no time left."""
+    odd = failed_run().status_changes[0]._replace(old_status="Error", new_status="InProgress")
+    verdict = triage(failed_run(log=(), status_changes=(odd,)), NOW)
+    assert (verdict.eligibility, verdict.reason, verdict.deadline) == (
+        Eligibility.UNKNOWN,
+        ReasonCode.FAIL_TIME_UNKNOWN,
+        None,
+    )
+
+
 def test_nothing_has_a_deadline_that_cannot_be_resumed() -> None:
     """A run whose interview is gone is not counted down."""
     gone = InterviewFacts("0Fo000000000001CAA", present=False)

@@ -22,6 +22,8 @@ from tests.chaos.confusion import play, random_sight
 from tests.monitor.org_stories import EVERYTHING, new_world, story_of
 from tests.monitor.stories import NOW, RUN, STARTED, failed_run, log, step
 
+unhurried = settings(deadline=None, max_examples=60)  # a busy machine proves nothing
+
 STATUSES = st.sampled_from(["Error", "InProgress", "Completed", "Discontinued", "NotStarted"])
 TYPES = st.sampled_from(["BackgroundStep", "InteractiveStep", "AynchronousBackgroundStep", "MuleSoftStep", None])
 KINDS = st.sampled_from(["StartInstance", "ResumeInstance", "FailInstance", "FailStage", "FailStep", "StartWorkItem"])
@@ -56,6 +58,7 @@ def stories(draw: st.DrawFn) -> Story:
     )
 
 
+@unhurried
 @given(stories(), st.randoms(use_true_random=False))
 def test_the_order_of_rows_does_not_matter(story: Story, random: Random) -> None:
     """Databases return rows as they like; the verdict is the same."""
@@ -67,6 +70,7 @@ def test_the_order_of_rows_does_not_matter(story: Story, random: Random) -> None
     assert triage(replace(story, **shuffled), NOW) == triage(story, NOW)
 
 
+@unhurried
 @given(stories(), st.timedeltas(timedelta(), timedelta(days=30)))
 def test_a_later_edit_of_the_run_never_moves_a_deadline(story: Story, later: timedelta) -> None:
     """SystemModstamp changes with every edit, and no deadline is made from it."""
@@ -75,6 +79,7 @@ def test_a_later_edit_of_the_run_never_moves_a_deadline(story: Story, later: tim
     assert deadline(edited) == deadline(story)
 
 
+@unhurried
 @given(stories(), MOMENTS)
 def test_a_later_poll_never_extends_a_deadline(story: Story, at: Any) -> None:
     """That the run is still seen in Error says nothing new about when it failed."""
@@ -82,6 +87,7 @@ def test_a_later_poll_never_extends_a_deadline(story: Story, at: Any) -> None:
     assert deadline(later) == deadline(story)
 
 
+@unhurried
 @given(stories())
 def test_a_deadline_is_an_interval(story: Story) -> None:
     """Its earliest end is not after its latest, and a run in Error with a poll always has one."""
@@ -91,6 +97,7 @@ def test_a_deadline_is_an_interval(story: Story) -> None:
         assert until is not None
 
 
+@unhurried
 @given(stories(), MOMENTS)
 def test_every_story_has_a_verdict_with_evidence(story: Story, now: Any) -> None:
     """Nothing that rows can say makes triage fail or fall silent."""
@@ -99,6 +106,7 @@ def test_every_story_has_a_verdict_with_evidence(story: Story, now: Any) -> None
     assert (verdict.eligibility is Eligibility.RESUMABLE) <= (verdict.deadline is not None)
 
 
+@unhurried
 @given(stories(), st.sampled_from(["log", "interview", "steps", "called_flows", "people"]))
 def test_less_evidence_is_never_more_certain_of_a_resume(story: Story, hidden: str) -> None:
     """What takes evidence away can make a verdict unknown or less sure, and never proves a resume."""
