@@ -54,10 +54,9 @@ def runs(
         moment = _moment(connection, now, filter.org, settings)
         total, numbers = 0, list[int]()
         for segment in segments(_question(connection, moment, filter)):
-            count = connection.scalar(segment.select(func.count(), numbered=False)) or 0
-            wanted = None if limit is None else limit - len(numbers)
-            if count and wanted != 0 and offset < total + count:
-                numbers += chain.from_iterable(_numbers(connection, segment, wanted, max(0, offset - total)))
+            wanted, skipped = None if limit is None else limit - len(numbers), max(0, offset - total)
+            count, part = _page(connection, segment, wanted, skipped, searching=bool(filter.text))
+            numbers += part
             total += count
         found = lines_of(connection, moment, numbers)
         return RunPage(_as_of(moment), total, tuple(found[number] for number in numbers if number in found))
@@ -224,6 +223,22 @@ def _is_judged(connection: Connection, orgs: list[str]) -> bool:
     judged = select(func.count()).where(ASSESSMENT.c.place <= Place.HOPELESS, ASSESSMENT.c.org_id.in_(orgs))
     failing = select(func.count()).select_from(RUN).where(failed(orgs))
     return connection.scalar(judged) == connection.scalar(failing)
+
+
+def _page(
+    connection: Connection, segment: Segment, limit: int | None, offset: int, *, searching: bool
+) -> tuple[int, list[int]]:
+    """How many runs a segment has, and the row numbers of a part of them.
+
+    A search in texts looks at every run, so it does it once, for the count and the part together.
+    """
+    if searching:
+        found = list(chain.from_iterable(_numbers(connection, segment, None, 0)))
+        return len(found), found[offset : None if limit is None else offset + limit]
+    count = connection.scalar(segment.select(func.count(), numbered=False)) or 0
+    if limit == 0 or offset >= count:
+        return count, []
+    return count, list(chain.from_iterable(_numbers(connection, segment, limit, offset)))
 
 
 def _numbers(connection: Connection, segment: Segment, limit: int | None, offset: int) -> Iterator[Iterator[int]]:

@@ -139,14 +139,15 @@ def questions(engine: Engine, failed: int) -> dict[str, Callable[[], object]]:
     }
 
 
-def milliseconds(question: Callable[[], object], repeat: int) -> float:
-    """The median time of a question."""
+def timed(question: Callable[[], object], repeat: int) -> str:
+    """The median time of a question, by the clock and by the processor."""
     taken = []
     for _ in range(repeat):
-        start = time.perf_counter()
+        start, used = time.perf_counter(), time.process_time()
         question()
-        taken.append((time.perf_counter() - start) * 1000)
-    return statistics.median(taken)
+        taken.append((time.perf_counter() - start, time.process_time() - used))
+    clock, processor = (statistics.median(column) * 1000 for column in zip(*taken, strict=True))
+    return f"{clock:>10.1f} ms {processor:>10.1f} ms of CPU\n"
 
 
 def main() -> None:
@@ -160,13 +161,16 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         engine = open_mirror(f"sqlite:///{Path(folder) / 'mirror.sqlite3'}")
         out(f"{asked.runs} runs, {asked.failed} of them failed\n")
-        out(f"{'build the mirror':<28} {milliseconds(lambda: build(engine, asked.runs, asked.failed), 1):>10.0f} ms\n")
-        for name in ("first triage and assess", "triage and assess again"):
-            out(f"{name:<28} {milliseconds(lambda: assess(engine, NOW), 1):>10.0f} ms\n")
-        quiet = milliseconds(lambda: assess(engine, NOW, runs=()), 1)
-        out(f"{'assess, nothing changed':<28} {quiet:>10.0f} ms\n")
+        once: dict[str, Callable[[], object]] = {
+            "build the mirror": lambda: build(engine, asked.runs, asked.failed),
+            "first triage and assess": lambda: assess(engine, NOW),
+            "triage and assess again": lambda: assess(engine, NOW),
+            "assess, nothing changed": lambda: assess(engine, NOW, runs=()),
+        }
+        for name, deed in once.items():
+            out(f"{name:<28} {timed(deed, 1)}")
         for name, question in questions(engine, asked.failed).items():
-            out(f"{name:<28} {milliseconds(question, asked.repeat):>10.1f} ms\n")
+            out(f"{name:<28} {timed(question, asked.repeat)}")
         engine.dispose()
 
 
