@@ -3,7 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || echo python3)
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: help demo test check lint format types contracts wheel pins clean
+.PHONY: help demo test check lint format types contracts wheel clients pins clean
 
 help: ## what can be made
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -40,8 +40,13 @@ contracts: $(READY) ## who may import whom
 wheel: $(READY) ## build the wheel and try it in an environment of its own
 	$(BIN)/python -m tests.wheel
 
+clients: ## install jsforce and the Salesforce CLI for the contract tests (needs npm)
+	mkdir -p .node-clients
+	cp tests/contract/node/package.json .node-clients/
+	npm install --ignore-scripts --no-audit --no-fund --no-package-lock --loglevel=error --prefix .node-clients
+
 pins: ## resolve constraints.txt anew (needs uv)
 	uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --generate-hashes --no-header --upgrade -q -o constraints.txt
 
 clean: ## remove what make made
-	rm -rf .venv dist build
+	rm -rf .venv .node-clients dist build
