@@ -16,6 +16,8 @@ _TIMESTAMP = (
 _QUOTED = r"\"[^\"]*\"|(?<!\w)'[^']*'(?!\w)|“[^”]*”|‘[^’]*’"
 _NUMBER = r"(?<!\w)[-+]?\d[\d.,:]*(?!\w)"
 
+_LOOK_UP = re.compile(r"You can look up ExceptionCode values in the SOAP API Developer Guide\.?")
+_ATTEMPTED = re.compile(r"^The flow tried to (\w+) these records: (.+?)\. This error occurred: (.+)$")
 _NUMBERED = re.compile(_ERROR_NUMBER, re.IGNORECASE)
 _PERSONAL = re.compile(f"(?P<mail>{_EMAIL})|(?P<id>{_RECORD_ID})")
 _VARIABLE = re.compile(
@@ -33,11 +35,15 @@ _NAMES = {
 
 
 def clean(text: str | None) -> str | None:
-    """An error text on one line without Salesforce's error number, which says nothing about the cause; None if empty."""
+    """An error text on one line, the cause first, without what says nothing about it; None if nothing remains.
+
+    Taken out: Salesforce's error number, and where to look up codes. Lists cut texts short, so what the flow tried to do
+    goes behind why it failed.
+    """
     if text is None:
         return None
-    text = _SPACE.sub(" ", _NUMBERED.sub(" ", text)).strip()
-    return text.rstrip(" (:;,-") or None
+    text = _SPACE.sub(" ", _LOOK_UP.sub(" ", _NUMBERED.sub(" ", text))).strip().rstrip(" (:;,-")
+    return _ATTEMPTED.sub(r"\3 (it tried to \1 \2)", text) or None
 
 
 def mask(text: str) -> str:

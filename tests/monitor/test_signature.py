@@ -19,10 +19,17 @@ from monitor.signature import clean, group_id, mask, normalise
         ("It broke (Salesforce Error ID: 904995012-184812)", "It broke"),
         ("It broke: 904995012-1848", "It broke"),
         ("Orders 2026-11 stay", "Orders 2026-11 stay"),
+        (
+            (
+                "The flow tried to update these records: 001A. This error occurred: LOCKED: try later. You can look up "
+                "ExceptionCode values in the SOAP API Developer Guide. Error ID: 904995012-1848"
+            ),
+            "LOCKED: try later. (it tried to update 001A)",
+        ),
     ],
 )
 def test_error_texts_are_cleaned_for_people(text: str | None, expected: str | None) -> None:
-    """One line, without Salesforce's error number, which nobody can use."""
+    """One line, the cause first, without Salesforce's error number and advice, which nobody can use."""
     assert clean(text) == expected
 
 
