@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -21,13 +22,14 @@ from connector.errors import MirrorUnusable
 from tui.screens.desk import Desk, explained
 from tui.screens.help import HelpScreen, commands
 from tui.screens.mirror_source import MirrorSource
+from tui.screens.resume import RESUMING
 from tui.screens.runs import RunsScreen
 from tui.widgets.status_line import StatusLine
 from tui.widgets.tones import OKABE_DARK, TONE_CSS, tone_variables
 from tui.widgets.top_line import Situation
 
 if TYPE_CHECKING:
-    from connector.org.client import OrgClient
+    from connector.settings import OrgSettings
     from tui.settings import Settings
 
 
@@ -61,6 +63,7 @@ class Dashboard(App[None]):
         self.set_reactive(Dashboard.now, desk.clock())
         self.set_reactive(Dashboard.situation, Situation(desk.org, read_only=bool(desk.read_only)))
         self._clock_timer: Timer | None = None
+        self._warned_before_leaving = False
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
         """The tones' colours, for every theme."""
@@ -73,9 +76,9 @@ class Dashboard(App[None]):
     def on_mount(self) -> None:
         """Show the mirror's figures, then sync, then again and again."""
         self._clock_timer = self.set_interval(1, self._tick)
-        self._start()
+        # After the first refresh, so that the list puts its question first.
+        self.call_after_refresh(self._start)
         self.set_interval(self.poll.total_seconds(), self.action_sync)
-        self.action_sync()
 
     # Clock
 
@@ -111,6 +114,7 @@ class Dashboard(App[None]):
     @work(group="start")
     async def _start(self) -> None:
         await self._read_overview()
+        self.action_sync()  # only now, so that it takes no time from the first screen
 
     @work(group="sync")
     async def _sync(self) -> None:
@@ -135,6 +139,18 @@ class Dashboard(App[None]):
         self._tick()
 
     # Commands
+
+    async def action_quit(self) -> None:
+        """Leave. While a resume is being proven, only at the second time: what was sent stays sent, its proof is not told."""
+        resuming = any(worker.group == RESUMING and not worker.is_finished for worker in self.workers)
+        if resuming and not self._warned_before_leaving:
+            self._warned_before_leaving = True
+            for line in self.screen.query(StatusLine):
+                line.notice = (
+                    "A resume waits for its proof. q again leaves; `reprise watch --once` looks for the proof later."
+                )
+            return
+        await super().action_quit()
 
     async def action_help(self) -> None:
         """The keys that work here."""
@@ -163,14 +179,16 @@ def run_dashboard(
     engine: Engine,
     settings: Settings,
     *,
-    org: str,
-    client_factory: Callable[[], OrgClient],
+    org: OrgSettings,
     read_only: bool,
 ) -> None:
-    """Show the dashboard of the org called `org` until the person leaves. Raises what went wrong inside it."""
-    source = MirrorSource(engine, settings, org, client_factory)
+    """Show the dashboard of an org until the person leaves. Raises what went wrong inside it."""
+    source = MirrorSource(engine, settings, org)
     why = "writes are not allowed; set REPRISE_ALLOW_WRITES=1 to allow them." if read_only else ""
-    app = Dashboard(Desk(source, org, source.clock, why), poll=settings.sync.poll_floor)
+    app = Dashboard(Desk(source, org.name, source.clock, why), poll=settings.sync.poll_floor)
+    # What the libraries made while they were imported lives as long as we do. Looking through it again, as a full
+    # garbage collection does, took 60 ms in the middle of a key.
+    gc.freeze()
     app.run()
     if app.failure is not None:
         raise app.failure

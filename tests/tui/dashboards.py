@@ -239,7 +239,7 @@ class Driven:
 
     app: Dashboard
     pilot: Pilot[None]
-    clock: Clock
+    clock: Clock = field(default_factory=lambda: Clock())
 
     async def press(self, *keys: str) -> None:
         """Press keys and wait until everything they asked for is answered and painted."""

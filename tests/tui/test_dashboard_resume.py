@@ -162,7 +162,9 @@ def test_leaving_while_it_is_sent_loses_nothing() -> None:
 
     async def story(driven: Driven) -> None:
         await driven.press("R", *"why", "enter")
-        await driven.pilot.press("y", "escape")
+        await driven.pilot.press("y", "escape", "q")
+        assert driven.app.is_running
+        assert "A resume waits for its proof. q again leaves" in driven.text()
         answer.set()
         await driven.settle()
         assert len(source.executed) == 1

@@ -5,32 +5,36 @@ from __future__ import annotations
 import getpass
 import time
 from array import array
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from sqlalchemy import Engine
 
 from connector.mirror.engine import org_now, orgs
-from monitor import read, resume
-from monitor.plans import Plan
-from monitor.resume import Batch, Progress
+from connector.settings import OrgSettings
+from monitor import read
 from monitor.rows import Overview, RunDetail, RunFilter, RunLine
 from tui.opened import sync_and_judge
 
 if TYPE_CHECKING:
     from connector.org.client import OrgClient
+    from monitor.plans import Plan
+    from monitor.resume import Batch, Progress
     from tui.settings import Settings
 
 
 class MirrorSource:
-    """Reads through monitor.read, acts through monitor.resume. The client is made at the first sync, on its lane."""
+    """Reads through monitor.read, acts through monitor.resume.
 
-    def __init__(self, engine: Engine, settings: Settings, org: str, client_factory: Callable[[], OrgClient]) -> None:
+    What talks HTTP is imported and made at the first sync, on that lane: it would hold up the first screen by a quarter.
+    """
+
+    def __init__(self, engine: Engine, settings: Settings, org: OrgSettings) -> None:
         self._engine = engine
         self._settings = settings
-        self._org = org
-        self._client_factory = client_factory
+        self._org_settings = org
+        self._org = org.name
         self._made: OrgClient | None = None
         self._offset = self._read_offset()
 
@@ -58,11 +62,15 @@ class MirrorSource:
 
     def plan(self, now: datetime, run_ids: Sequence[str]) -> Plan:
         """What a resume of these runs would do."""
+        from monitor import resume
+
         chosen = RunFilter(org=self._org, ids=tuple(run_ids))
         return resume.plan(self._engine, now, chosen, self._settings.resume, self._settings.monitor)
 
     def sync(self) -> None:
         """One pass, new verdicts, and a look at resumes that were left open."""
+        from monitor import resume
+
         sync_and_judge(self._client, self._engine, self._settings)
         resume.verify_open(
             self._engine,
@@ -74,6 +82,8 @@ class MirrorSource:
 
     def execute(self, plan: Plan, reason: str, progress: Progress) -> Batch:
         """Resume the plan's runs and wait for proof."""
+        from monitor import resume
+
         return resume.execute(
             plan,
             client=self._client,
@@ -88,10 +98,17 @@ class MirrorSource:
             sync_settings=self._settings.sync,
         )
 
+    def close(self) -> None:
+        """Close the connections to the org."""
+        if self._made is not None:
+            self._made.close()
+
     @property
     def _client(self) -> OrgClient:
         if self._made is None:
-            self._made = self._client_factory()
+            from connector.org.client import OrgClient
+
+            self._made = OrgClient(self._org_settings)
         return self._made
 
     def _read_offset(self) -> timedelta:

@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from functools import partial
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual import on, work
 from textual.app import ComposeResult
@@ -15,8 +15,6 @@ from textual.containers import Vertical, VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
-from monitor.plans import Plan
-from monitor.resume import Batch, Step
 from tui.format import Line, Span, Tone, count, plain, wrap
 from tui.plan_page import batch_lines, plan_lines
 from tui.screens.desk import Desk, explained
@@ -24,6 +22,14 @@ from tui.widgets.confirmation import Confirmation
 from tui.widgets.status_line import StatusLine
 from tui.widgets.tones import content
 from tui.widgets.top_line import Situation, kind_word
+
+if TYPE_CHECKING:
+    from monitor.plans import Plan
+    from monitor.resume import Batch, Step
+
+
+RESUMING = "resume"
+"""The group of the workers that execute a plan."""
 
 
 class Stage(StrEnum):
@@ -159,7 +165,7 @@ class ResumeScreen(ModalScreen[None]):
             self._enter(Stage.SENDING, f"Resuming {count(len(self.plan.included), 'run')} on {plain(self.plan.org)}")
             self._say("Waiting for the org…", Tone.PLAIN)
             # The app's worker, not this screen's: leaving the screen must not lose what became of the runs.
-            self.app.run_worker(self._sending(self.plan, self._reason()), group="resume")
+            self.app.run_worker(self._sending(self.plan, self._reason()), group=RESUMING)
 
     def _reason(self) -> str:
         return self.query_one("#reason", Input).value.strip()

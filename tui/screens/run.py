@@ -147,7 +147,7 @@ class RunScreen(Screen[None]):
         if self._shown != self.detail.line.id:
             self._shown = self.detail.line.id
             # Now and the deadline are at the far end of the axis.
-            self.query_one("#timeline", Pane).scroll_end(animate=False)
+            self.call_after_refresh(self.query_one("#timeline", Pane).scroll_end, animate=False)
         self.status.text = f"{self.runs.position + 1:,}/{len(self.runs.rows):,} · run {self.detail.line.id}"
 
     # Keys

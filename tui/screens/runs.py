@@ -34,6 +34,9 @@ from tui.widgets.top_line import Situation, TopLine
 IDLE = timedelta(seconds=10)
 """After so long without a key, changes that wait are shown by themselves if the cursor is on the first line."""
 
+FIRST_LINES = 60
+"""Lines read together with the first vector: more than most screens have."""
+
 CHUNK = 2000
 """Lines read at a time when thousands are marked, so that what the screen asks for gets its turn in between."""
 
@@ -48,8 +51,9 @@ class _Look:
     lines: dict[int, RunLine]
 
 
-def _look_at(source: Source, now: datetime, chosen: RunFilter, shown: array[int], asked: Sequence[int]) -> _Look:
+def _look_at(source: Source, now: datetime, chosen: RunFilter, shown: array[int], visible: array[int]) -> _Look:
     rows = source.vector(now, chosen)
+    asked = visible or rows[:FIRST_LINES]
     return _Look(rows, compare(shown, rows), asked, source.lines(now, asked))
 
 
@@ -72,10 +76,10 @@ class RunsScreen(Screen[None]):
     DEFAULT_CSS = """
     RunsScreen {
         & RunList { height: 1fr; }
-        & #empty { height: 1fr; padding: 1 4; display: none; }
+        & #empty { height: auto; padding: 1 4; display: none; }
         & #preview { height: 6; padding: 0 1; border-top: solid $primary; text-wrap: nowrap; text-overflow: ellipsis; }
         &.-short #preview, &.-no-preview #preview { display: none; }
-        &.-empty RunList, &.-empty #preview { display: none; }
+        &.-empty #preview { display: none; }
         &.-empty #empty { display: block; }
     }
     """
@@ -93,8 +97,8 @@ class RunsScreen(Screen[None]):
         """Top line, list, status, preview, keys."""
         yield TopLine()
         yield ColumnHeads()
-        yield RunList(self.desk.clock(), id="runs")
         yield Static(id="empty", markup=False)
+        yield RunList(self.desk.clock(), id="runs")  # empty or not: hidden, it would lose the focus
         yield FilterLine()
         yield StatusLine()
         yield Static(id="preview", markup=False)

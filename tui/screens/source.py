@@ -5,11 +5,13 @@ from __future__ import annotations
 from array import array
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from monitor.plans import Plan
-from monitor.resume import Batch, Progress
 from monitor.rows import Overview, RunDetail, RunFilter, RunLine
+
+if TYPE_CHECKING:
+    from monitor.plans import Plan
+    from monitor.resume import Batch, Progress
 
 
 class Source(Protocol):
