@@ -13,14 +13,26 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, DatabaseError, NoSuchModuleError, OperationalError
+from sqlalchemy.exc import ArgumentError, DatabaseError, NoSuchModuleError
 from sqlmodel import Session, select
 
 from connector.errors import ConfigError, MirrorUnusable, NotFound
 from connector.mirror.lock import writer_lock
 from connector.mirror.tables import Org
 
-__all__ = ["backup", "find_org", "head", "open_mirror", "org_now", "orgs", "upgrade", "writer_lock", "writing"]
+__all__ = [
+    "backup",
+    "connect",
+    "find_org",
+    "head",
+    "migrate",
+    "open_mirror",
+    "org_now",
+    "orgs",
+    "upgrade",
+    "writer_lock",
+    "writing",
+]
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 BUSY_TIMEOUT = 30_000  # milliseconds that SQLite waits for another writer's transaction
@@ -32,17 +44,21 @@ def open_mirror(url: str, *, create: bool = True) -> Engine:
     With `create=False` a database that does not exist yet is NotFound. Raises MirrorUnusable for a schema newer than
     ours, a damaged file or an unreachable server, ConfigError for a URL that names no store we know.
     """
-    engine = _engine(url)
+    engine = connect(url)
     try:
         if not create and not _exists(engine):
             raise NotFound("There is no mirror yet.", next_step="Run `reprise sync` to make one.")
         upgrade(engine)
-    except (OperationalError, DatabaseError) as broken:
-        raise _unusable(engine, broken) from broken
+    except BaseException as refused:
+        engine.dispose()
+        if isinstance(refused, DatabaseError):
+            raise _unusable(engine, refused) from refused
+        raise
     return engine
 
 
-def _engine(url: str) -> Engine:
+def connect(url: str) -> Engine:
+    """An engine for this URL with our pragmas and transaction rules, whatever schema is behind it."""
     try:
         parsed = make_url(url)
         if parsed.get_backend_name() == "postgresql":
@@ -131,11 +147,12 @@ def upgrade(engine: Engine) -> Path | None:
         if _revision(engine) == head():
             return None  # another process was faster
         kept = backup(engine) if current is not None and engine.dialect.name == "sqlite" else None
-        _migrate(engine)
+        migrate(engine)
     return kept
 
 
-def _migrate(engine: Engine) -> None:
+def migrate(engine: Engine, revision: str = "head") -> None:
+    """Run the migrations up to a revision, in one transaction."""
     # Alembic costs 100 ms to import and is needed only when the schema changes.
     from alembic import command
     from alembic.config import Config
@@ -144,7 +161,7 @@ def _migrate(engine: Engine) -> None:
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     with writing(engine) as connection:
         config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        command.upgrade(config, revision)
 
 
 def backup(engine: Engine, to: Path | None = None) -> Path:
