@@ -27,54 +27,24 @@ from connector.mirror.tables import (
     Person,
     StepEvidence,
 )
-from connector.mirror.upsert import chunks
-from connector.org import composite, soql
+from connector.org import soql
 from connector.org.client import OrgClient
 from connector.settings import SyncSettings
-
-Record = Mapping[str, Any]
+from connector.topics import (
+    APPROVALS,
+    FLOWS,
+    INTERVIEWS,
+    LOGINS,
+    OUTPUTS,
+    TEAMS,
+    USERS,
+    USERS_BY_NAME,
+    Record,
+    Topic,
+    ask,
+)
 
 NO_ACTIVE_VERSION = ""
-
-
-@dataclass(frozen=True)
-class Topic:
-    """One kind of question: which fields of which object, found by which key, and what is lost without the answer."""
-
-    object_name: str
-    key: str
-    fields: tuple[str, ...]
-    without: str
-    newer: tuple[str, ...] = ()  # fields that an older API version or a missing permission takes away
-    batch: int = 1000  # keys in one query; a statement has at most 100,000 characters
-
-
-INTERVIEWS = Topic(
-    "FlowInterview", "Id", ("InterviewStatus", "CurrentElement"), "error texts are not known", newer=("Error",)
-)
-OUTPUTS = Topic(
-    "FlowOrchestrationStepInstance",
-    "Id",
-    ("Status",),
-    "whether a step would run again or only its outputs be processed is not known",
-    newer=("InProgressStepOutputs",),
-    batch=200,  # up to 100,000 characters each
-)
-APPROVALS = Topic(
-    "ApprovalSubmission", "FlowOrchestrationInstanceId", ("Id", "Status"), "approval runs are harder to tell apart"
-)
-USERS = Topic("User", "Id", ("Name", "Username", "IsActive"), "inactive assignees are not noticed")
-USERS_BY_NAME = Topic("User", "Username", ("Id", "Name", "IsActive"), "inactive assignees are not noticed")
-LOGINS = Topic("UserLogin", "UserId", ("IsFrozen",), "frozen assignees are not noticed (it needs Manage Users)")
-TEAMS = Topic("Group", "Id", ("Name", "DeveloperName", "Type"), "queues and groups have no names")
-FLOWS = Topic(
-    "FlowDefinitionView",
-    "ApiName",
-    ("ActiveVersionId", "LastModifiedDate"),
-    "whether a called flow was fixed is not known",
-    newer=("VersionNumber",),
-    batch=500,
-)
 
 
 @dataclass(frozen=True)
@@ -153,7 +123,7 @@ class _Look:
             known = mirrored.people_named(connection, self.org_id, about.usernames)
             flows = about.flows | mirrored.called_flows(connection, self.org_id, about.versions)
         users = about.users | set(known.values())
-        answers = self._answers(
+        answers = self._ask(
             [
                 (INTERVIEWS, about.interviews),
                 (USERS, users),
@@ -166,7 +136,7 @@ class _Look:
             ]
         )
         newcomers = {record["Id"] for record in answers.get(USERS_BY_NAME, ())}
-        late = self._answers([(LOGINS, newcomers - users)])
+        late = self._ask([(LOGINS, newcomers - users)])
         logins = [*answers.get(LOGINS, ()), *late.get(LOGINS, ())] if LOGINS in answers or LOGINS in late else None
         with writing(self.engine) as connection:
             self._note_interviews(connection, about.interviews, answers.get(INTERVIEWS))
@@ -180,35 +150,10 @@ class _Look:
         """Note what need not be asked again."""
         self._keep([], [self._check(run_id) for run_id in fresh] + [self._check(mirrored.EVERYTHING)] * due)
 
-    def _answers(self, asked: Sequence[tuple[Topic, Collection[str]]]) -> dict[Topic, list[Record]]:
-        """The records found for each topic; a topic that the org refuses is missing, and a warning says so."""
-        questions = [
-            (
-                topic,
-                soql.select(
-                    (topic.key, *topic.fields, *topic.newer), topic.object_name, [soql.one_of(topic.key, keys)]
-                ),
-            )
-            for topic, all_keys in asked
-            for keys in chunks(sorted(all_keys), topic.batch)
-        ]
-        answers: dict[Topic, list[Record]] = {}
-        refused: set[Topic] = set()
-        for call in chunks(questions, composite.MAX_QUERIES):
-            replies = self.client.composite([composite.query(f"q{n}", text) for n, (_, text) in enumerate(call)])
-            for (topic, text), reply in zip(call, replies, strict=True):
-                if reply.code == "INVALID_FIELD" and topic.newer:
-                    older = text.replace(", " + ", ".join(topic.newer), "")
-                    (reply,) = self.client.composite([composite.query("q", older)])
-                if reply.ok:
-                    answers.setdefault(topic, []).extend(self.client.rest_of(reply.body))
-                else:
-                    refused.add(topic)
-                    self._warn(topic, reply.problem)
-        return {topic: records for topic, records in answers.items() if topic not in refused}
-
-    def _warn(self, topic: Topic, problem: str) -> None:
-        self.warnings.append(f"{topic.object_name} cannot be read ({problem}): {topic.without}.")
+    def _ask(self, asked: Sequence[tuple[Topic, Collection[str]]]) -> dict[Topic, list[Record]]:
+        answers, warnings = ask(self.client, asked)
+        self.warnings += warnings
+        return answers
 
     def _note_interviews(self, connection: Connection, asked: Iterable[str], records: Iterable[Record] | None) -> None:
         """An interview that is not found is gone, and keeps what was last known of it."""

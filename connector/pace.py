@@ -51,14 +51,24 @@ def next_interval(
 
 
 @dataclass(frozen=True, slots=True)
-class Forecast:
-    """Calls in the next 24 hours at one pace, ours and as a part of what the org allows."""
+class Spend:
+    """What polling costs: our calls in the last 24 hours, and in the next 24 at the present pace."""
 
-    calls: int
-    share: float
+    budget: Budget
+    interval: timedelta
+    forecast: int
+
+    def to_json(self) -> dict[str, float]:
+        """As `sync --json` shows it; shares are parts of what the org allows."""
+        return {
+            "calls_last_24h": self.budget.ours,
+            "calls_next_24h": self.forecast,
+            "share_next_24h": round(self.forecast / max(self.budget.allowed, 1), 4),
+            "interval_seconds": self.interval.total_seconds(),
+        }
 
 
-def forecast(interval: timedelta, calls_per_poll: float, allowed: int) -> Forecast:
-    """What polling on at this pace will cost."""
-    calls = round(DAY / interval * calls_per_poll)
-    return Forecast(calls, calls / max(allowed, 1))
+def spend(settings: SyncSettings, budget: Budget) -> Spend:
+    """The spend so far, and the forecast of polling on, an idle poll being one call."""
+    interval = next_interval(settings, budget)
+    return Spend(budget, interval, round(DAY / interval))

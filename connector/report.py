@@ -8,6 +8,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from connector.pace import Spend
+
 SCHEMA_VERSION = 1
 
 
@@ -48,6 +50,7 @@ class SyncReport:
     changed_runs: frozenset[str]
     api_used: int | None
     api_max: int | None
+    spend: Spend | None  # None where the org did not tell its allowance
 
     def to_json(self) -> dict[str, Any]:
         """The document of `reprise sync --json`; times are ISO 8601 in UTC."""
@@ -58,6 +61,7 @@ class SyncReport:
             "api_calls": self.api_calls,
             "api_used": self.api_used,
             "api_max": self.api_max,
+            "spend": None if self.spend is None else self.spend.to_json(),
             "seconds": round(self.seconds, 3),
             "objects": [_object_json(report) for report in self.objects],
             "warnings": list(self.warnings),

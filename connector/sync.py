@@ -21,6 +21,7 @@ from connector.mirror.tables import MIRRORED, Mirrored, Org, Run, SyncCursor, Sy
 from connector.org import composite, soql
 from connector.org.client import OrgClient
 from connector.org.composite import MAX_QUERIES, Subreply, Subrequest
+from connector.pace import DAY, Budget, Spend, spend
 from connector.pages import Moment, delete_rows, write_page
 from connector.report import ObjectReport, Progress, ProgressCallback, SyncOutcome, SyncReport
 from connector.settings import SyncSettings
@@ -303,7 +304,15 @@ class _Pass:
             changed_runs=frozenset(self.changed_runs),
             api_used=self.client.api_used,
             api_max=self.client.api_max,
+            spend=self._spend(),
         )
+
+    def _spend(self) -> Spend | None:
+        used, allowed = self.client.api_used, self.client.api_max
+        if used is None or allowed is None:
+            return None
+        before = state.calls_since(self.engine, self.org.org_id, self.started_at - DAY)
+        return spend(self.settings, Budget(before + self.client.api_calls - self._calls, used, allowed))
 
 
 def _object_report(sweep: Sweep, now: datetime) -> ObjectReport:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine, delete, insert
+from sqlalchemy import Connection, Engine, delete, func, insert
 from sqlmodel import Session, SQLModel, col, select
 
 from connector.mirror.tables import MIRRORED, Org, Quarantined, StatusChange, SyncCursor, SyncPass
@@ -50,6 +50,15 @@ def record_pass(connection: Connection, entry: SyncPass) -> None:
             col(SyncPass.org_id) == entry.org_id, col(SyncPass.started_at) < entry.started_at - HISTORY_KEPT
         )
     )
+
+
+def calls_since(engine: Engine, org_id: str, moment: datetime) -> int:
+    """API calls of the passes that began at or after a moment of the org's time."""
+    spent = select(func.coalesce(func.sum(SyncPass.api_calls), 0)).where(
+        col(SyncPass.org_id) == org_id, col(SyncPass.started_at) >= moment
+    )
+    with Session(engine) as session:
+        return session.exec(spent).one()
 
 
 def record_status_changes(connection: Connection, changes: Iterable[StatusChange]) -> None:

@@ -15,7 +15,7 @@ from connector.mirror.tables import MIRRORED, Run, SyncCursor, instant_text
 from connector.org import soql
 from connector.org.composite import Subreply, Subrequest, body, pages
 from connector.org.replies import SessionExpired, Transient, limit_usage, refusal
-from connector.pace import Budget, forecast, next_interval
+from connector.pace import Budget, next_interval, spend
 from connector.settings import SyncSettings
 from connector.windows import coverage, windows
 
@@ -270,7 +270,7 @@ def test_a_small_allowance_is_spread_over_the_day() -> None:
     """Where a poll a minute would not fit into the share, the day is divided by what does."""
     wait = next_interval(SETTINGS, Budget(ours=0, used=0, allowed=5000))
     assert wait == timedelta(days=1) / 1000
-    assert forecast(wait, 1.0, 5000).share == pytest.approx(SETTINGS.api_share)
+    assert spend(SETTINGS, Budget(ours=0, used=0, allowed=5000)).to_json()["share_next_24h"] == SETTINGS.api_share
 
 
 def test_a_resume_in_flight_is_never_starved() -> None:

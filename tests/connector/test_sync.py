@@ -104,6 +104,7 @@ def test_the_report_is_one_json_document(tmp_path: Path) -> None:
             "object", "read", "upserted", "unchanged", "deleted", "quarantined", "watermark", "lag_seconds", "calls", "seconds",
         }  # fmt: skip
         assert document["objects"][0]["watermark"].endswith("Z")
+        assert (document["spend"]["calls_last_24h"], document["spend"]["calls_next_24h"]) == (1, 1440)
         with Session(both.engine) as session:
             (entry,) = session.exec(select(SyncPass)).all()
         assert (entry.kind, entry.outcome, entry.report) == ("sync", "COMPLETE", document)
