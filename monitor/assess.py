@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Engine, and_, delete, or_, select, update
+from sqlalchemy import Connection, Engine, and_, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from connector.mirror import tables
@@ -16,7 +16,7 @@ from connector.mirror.engine import writing
 from monitor import attention
 from monitor.assessment import FAR, Assessment, Place, columns, micros
 from monitor.ledger import ResumeAttempt
-from monitor.selection import ASSESSMENT, RUN, SETTLED, failed
+from monitor.selection import ASSESSMENT, JUDGED, RUN, SETTLED, STILL_SO, failed
 from monitor.settings import MonitorSettings
 from monitor.sql import chunks, table_of
 from monitor.stories import Siblings, load, org_context
@@ -35,15 +35,15 @@ def assess(
 ) -> int:
     """Judge the failed runs of an org, or of all; the number of runs judged. `now` is the org's time.
 
-    With `runs` (what a sync has changed), runs that were already lost or cannot be resumed are judged only if they are
-    among them. Everything else is judged each time, for what changes a verdict is often not the run: a flow that was
-    fixed, a person who came back, another run that was resumed.
+    `runs` are those that a sync saw change, themselves or in what they hang on (connector.report.SyncReport); with them
+    only these are judged, and runs that have not been judged since their status changed. A run of which another of
+    the same cause was resumed is always judged again.
     """
     judged = 0
     with writing(engine) as connection:
         known = connection.scalars(select(table_of(tables.Org).c.org_id)).all()
         for each in known if org_id is None else [org_id]:
-            judged += _assess_org(connection, each, now, runs)
+            judged += _assess_org(connection, each, runs)
             _mark(connection, each, attention.find(connection, each, now, settings or MonitorSettings()))
     return judged
 
@@ -68,9 +68,9 @@ def siblings_of(connection: Connection, org_id: str) -> Siblings:
     return {group: tuple(sorted(members)) for group, members in groups.items()}
 
 
-def _assess_org(connection: Connection, org_id: str, now: datetime, runs: Collection[str] | None) -> int:
+def _assess_org(connection: Connection, org_id: str, runs: Collection[str] | None) -> int:
     before = siblings_of(connection, org_id)
-    ids = _candidates(connection, org_id, now, runs)
+    ids = _candidates(connection, org_id, runs)
     _judge_and_store(connection, org_id, ids, before)
     after = siblings_of(connection, org_id)
     changed = {group for group in {*before, *after} if before.get(group) != after.get(group)}
@@ -82,7 +82,7 @@ def _assess_org(connection: Connection, org_id: str, now: datetime, runs: Collec
     return len(ids)
 
 
-def _candidates(connection: Connection, org_id: str, now: datetime, runs: Collection[str] | None) -> Sequence[str]:
+def _candidates(connection: Connection, org_id: str, runs: Collection[str] | None) -> Sequence[str]:
     """The runs to judge: in Error now or once, or touched by a resume of ours."""
     failing = select(RUN.c.id).where(failed([org_id]))
     change, attempt = table_of(tables.StatusChange), table_of(ResumeAttempt)
@@ -92,11 +92,9 @@ def _candidates(connection: Connection, org_id: str, now: datetime, runs: Collec
     candidates = set(connection.scalars(failing.union(once, tried, judged)))
     if runs is None:
         return sorted(candidates)
-    at_rest = select(ASSESSMENT.c.run_id).where(
-        ASSESSMENT.c.org_id == org_id,
-        or_(ASSESSMENT.c.place.in_([Place.HOPELESS, Place.RECOVERED]), ASSESSMENT.c.lost < micros(now)),
-    )
-    return sorted(candidates - (set(connection.scalars(at_rest)) - set(runs)))
+    up_to_date = select(ASSESSMENT.c.run_id).join_from(ASSESSMENT, RUN, JUDGED)
+    up_to_date = up_to_date.where(ASSESSMENT.c.org_id == org_id, STILL_SO)
+    return sorted(candidates - (set(connection.scalars(up_to_date)) - set(runs)))
 
 
 def _judge_and_store(connection: Connection, org_id: str, ids: Iterable[str], siblings: Siblings) -> None:

@@ -12,7 +12,7 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlmodel import SQLModel
 
 Value = TypeVar("Value")
-CHUNK = 2000
+CHUNK = 500
 """Values in one IN list; both databases take more."""
 
 

@@ -205,7 +205,11 @@ def main() -> int:
     )
     wrong = [outcome for outcome in outcomes if outcome.is_wrong]
     out = sys.stdout.write
-    out(f"{asked.histories} histories, {len(outcomes)} verdicts, {len(wrong)} certain and wrong\n{table(outcomes)}\n")
+    proven = sum(outcome.confidence is Confidence.PROVEN for outcome in wrong)
+    out(
+        f"{asked.histories} histories, {len(outcomes)} verdicts, {len(wrong)} certain and wrong, {proven} of them PROVEN\n"
+    )
+    out(f"{table(outcomes)}\n")
     for each in wrong[:20]:
         verdict = f"{each.reason} {each.confidence}"
         out(f"history {each.history}, {each.run}: {verdict}, engine: {each.refusal or 'accepts'}\n")

@@ -74,12 +74,14 @@ def test_a_run_that_went_on_keeps_the_group_of_its_failure(engine: Engine) -> No
         assert session.get_one(Assessment, (copy(1).run.org_id, copy(1).run.id)).cause_group == group
 
 
-def test_what_is_settled_is_judged_again_only_if_it_changed(engine: Engine) -> None:
-    """After a sync that changed nothing, lost and hopeless runs are left alone; the others are not."""
+def test_after_a_sync_only_what_changed_is_judged_again(engine: Engine) -> None:
+    """Runs that the sync names, and runs that fell into Error or out of it since they were judged."""
     add(engine, copy(1), copy(2, later=-20 * DAY), copy(3, flow_type="ApprovalOrchAutolnch"))
-    assert assess(engine, NOW) == 3
+    assert assess(engine, NOW, runs=()) == 3
+    assert assess(engine, NOW, runs=()) == 0
+    assert assess(engine, NOW, runs={copy(3).run.id}) == 1
+    _change(engine, 1, status="InProgress")
     assert assess(engine, NOW, runs=()) == 1
-    assert assess(engine, NOW, runs={copy(3).run.id}) == 2
     assert assess(engine, NOW) == 3
 
 
