@@ -38,10 +38,9 @@ class Dashboard(App[None]):
 
     TITLE = "Reprise"
     CSS = TONE_CSS
-    COMMAND_PALETTE_BINDING = "colon"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("question_mark", "help", "keys", key_display="?"),
-        Binding("ctrl+p", "command_palette", "commands", show=False),
+        Binding("colon,ctrl+p", "command_palette", "commands", show=False),
         Binding("q", "quit", "quit"),
     ]
 

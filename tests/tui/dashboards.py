@@ -242,10 +242,11 @@ class Driven:
     clock: Clock = field(default_factory=lambda: Clock())
 
     async def press(self, *keys: str) -> None:
-        """Press keys and wait until everything they asked for is answered and painted."""
-        for key in keys:
+        """Press keys and wait, after each but not inside a typed word, until all they asked for is answered and painted."""
+        for key, following in zip(keys, (*keys[1:], ""), strict=False):
             await self.pilot.press(key)
-            await self.settle()
+            if not (_is_typed(key) and _is_typed(following)):
+                await self.settle()
 
     async def settle(self) -> None:
         """Wait for every question to be answered and painted."""
@@ -270,6 +271,10 @@ class Driven:
         """The screen as text, without trailing blanks."""
         strips = self.app.screen._compositor.render_strips()
         return "\n".join("".join(segment.text for segment in strip).rstrip() for strip in strips) + "\n"
+
+
+def _is_typed(key: str) -> bool:
+    return len(key) == 1 and not key.isupper()
 
 
 Story = Callable[[Driven], Awaitable[None]]

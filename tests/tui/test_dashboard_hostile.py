@@ -54,7 +54,7 @@ def test_hostile_names_are_shown_and_do_nothing(keys: tuple[str, ...]) -> None:
             assert strip.cell_length == width
             assert "".join(segment.text for segment in strip).replace(ZERO_WIDTH_JOINER, "").isprintable()
         before = driven.app.screen
-        for y in range(height - 1):  # the last line is ours: its words are buttons
+        for y in range(0, height - 1, 2):  # the last line is ours: its words are buttons
             await driven.pilot.click(offset=(width // 2, y))
         assert driven.app.is_running
         assert driven.app.screen is before

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from textual.binding import Binding
+from textual.command import CommandPalette
 from textual.dom import DOMNode
 
 from tests.tui.dashboards import Driven, MemorySource, drive, monday
@@ -71,6 +72,8 @@ def test_every_key_is_a_command_of_the_palette() -> None:
         driven.app.call_later(offered["at risk"])
         await driven.settle()
         assert "1/4 at risk" in driven.text()
+        await driven.press("colon")
+        assert isinstance(driven.app.screen, CommandPalette)
 
     drive(MemorySource(list(monday())), story)
 

@@ -64,7 +64,7 @@ class ResumeScreen(ModalScreen[None]):
         & #heading { width: 1fr; height: 1; padding: 0 1; text-style: bold; color: #FFFFFF; background: #005B8F; }
         & #heading.-production { background: #A34700; }
         &:ansi #heading { color: ansi_default; background: ansi_default; text-style: bold reverse; }
-        & VerticalScroll { padding: 0 1; }
+        & VerticalScroll { padding: 0 1; scrollbar-size-vertical: 1; }
         & #plan { height: auto; }
         & #said { height: auto; max-height: 5; padding: 0 1; }
         & #reason { margin: 1 0 0 0; padding: 0 1; display: none; }
@@ -221,7 +221,7 @@ class ResumeScreen(ModalScreen[None]):
         self.query_one("#said", Static).update(content(lines))
 
     def _width(self) -> int:
-        return max(min(self.app.size.width, 112) - 4, 20)
+        return max(min(self.app.size.width, 112) - 6, 20)
 
 
 def _summary(batch: Batch) -> tuple[str, Tone]:
