@@ -21,7 +21,7 @@ from tui.screens.desk import Desk, explained
 from tui.widgets.confirmation import Confirmation
 from tui.widgets.status_line import StatusLine
 from tui.widgets.tones import content
-from tui.widgets.top_line import Situation, kind_word
+from tui.widgets.top_line import Situation, informed, kind_word
 
 if TYPE_CHECKING:
     from monitor.plans import Plan
@@ -97,9 +97,7 @@ class ResumeScreen(ModalScreen[None]):
 
     @property
     def _situation(self) -> Situation:
-        situation = getattr(self.app, "situation")  # noqa: B009
-        assert isinstance(situation, Situation)
-        return situation
+        return informed(self.app).situation
 
     @work(group="plan")
     async def _make_plan(self) -> None:

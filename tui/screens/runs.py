@@ -29,7 +29,7 @@ from tui.widgets.preview import preview
 from tui.widgets.run_list import RunList
 from tui.widgets.status_line import ASKING, StatusLine
 from tui.widgets.tones import content
-from tui.widgets.top_line import Situation, TopLine
+from tui.widgets.top_line import Situation, TopLine, informed
 
 IDLE = timedelta(seconds=10)
 """After so long without a key, changes that wait are shown by themselves if the cursor is on the first line."""
@@ -322,6 +322,4 @@ class RunsScreen(Screen[None]):
 
     @property
     def _situation(self) -> Situation:
-        situation = getattr(self.app, "situation")  # noqa: B009
-        assert isinstance(situation, Situation)
-        return situation
+        return informed(self.app).situation

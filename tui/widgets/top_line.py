@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Protocol, cast
 
 from rich.cells import cell_len
 from textual.content import Content
@@ -34,6 +35,18 @@ class Situation:
     def is_production(self) -> bool:
         """An org is production until it has told us otherwise."""
         return self.overview is None or self.overview.is_sandbox is not True
+
+
+class Informed(Protocol):
+    """What widgets know of the app that they are in."""
+
+    situation: Situation
+    now: datetime
+
+
+def informed(app: object) -> Informed:
+    """The app, as what it tells its widgets."""
+    return cast(Informed, app)
 
 
 def kind_word(situation: Situation) -> str:
@@ -118,8 +131,8 @@ class TopLine(Widget):
             self.refresh()
 
     def _text(self, now: datetime) -> str:
-        return top_line(getattr(self.app, "situation"), now, self.size.width)  # noqa: B009
+        return top_line(informed(self.app).situation, now, self.size.width)
 
     def render(self) -> Content:
         """The line as literal text."""
-        return Content(self._text(getattr(self.app, "now")))  # noqa: B009
+        return Content(self._text(informed(self.app).now))
