@@ -17,6 +17,7 @@ from textual.binding import Binding, BindingType
 from textual.reactive import reactive
 from textual.screen import Screen
 from textual.timer import Timer
+from textual.worker import WorkerFailed
 
 from connector.errors import MirrorUnusable
 from tui.screens.desk import Desk, explained
@@ -165,9 +166,10 @@ class Dashboard(App[None]):
         yield SystemCommand("Quit", "Leave the dashboard; the mirror stays", self.action_quit)
 
     @property
-    def failure(self) -> Exception | None:
+    def failure(self) -> BaseException | None:
         """What ended the dashboard, if it was not the person."""
-        return self._exception
+        problem = self._exception
+        return problem.error if isinstance(problem, WorkerFailed) else problem
 
     def _fatal_error(self) -> None:
         """End without Textual's stack trace: its local variables are nobody's business; the caller words the error."""
