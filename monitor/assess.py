@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -100,10 +102,23 @@ def _candidates(connection: Connection, org_id: str, runs: Collection[str] | Non
 def _judge_and_store(connection: Connection, org_id: str, ids: Iterable[str], siblings: Siblings) -> None:
     context = org_context(connection, org_id)
     for chunk in chunks(ids):
-        rows = [_row(story, judge_among(story, siblings)) for story in load(connection, context, chunk)]
+        with _uncollected():
+            rows = [_row(story, judge_among(story, siblings)) for story in load(connection, context, chunk)]
         _keep_groups(connection, org_id, rows)
         if rows:
             upsert(connection, rows)
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Without the cycle collector, which walks thousands of rows again and again that hold no cycles: a fifth of the time."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def _row(story: Story, verdict: Verdict) -> dict[str, Any]:

@@ -38,7 +38,8 @@ def clean(text: str | None) -> str | None:
     """
     if text is None:
         return None
-    text = " ".join(_NUMBERED.sub(" ", text).replace(_LOOK_UP, "").split()).rstrip(" (:;,-")
+    text = _NUMBERED.sub(" ", text) if "-" in text else text
+    text = " ".join(text.replace(_LOOK_UP, "").split()).rstrip(" (:;,-")
     return _ATTEMPTED.sub(r"\3 (it tried to \1 \2)", text) or None
 
 

@@ -12,7 +12,7 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlmodel import SQLModel
 
 Value = TypeVar("Value")
-CHUNK = 500
+CHUNK = 2000
 """Values in one IN list; both databases take more."""
 
 
