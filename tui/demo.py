@@ -40,11 +40,13 @@ def simulated_org(folder: Path, scenario: str, port: int) -> Iterator[SimulatedO
     """
     log = folder / "org.log"
     # -P keeps a folder `fixtures` in the current directory from being taken for ours. A session of its own keeps the
-    # terminal's Ctrl-C for us: the org is stopped by us, after its last answer.
-    command = [sys.executable, "-P", "-m", "fixtures.org", "--port", str(port), "--scenario", scenario]
+    # terminal's Ctrl-C for us: the org is stopped by us, after its last answer. If we are killed, its stdin ends, and so
+    # does it.
+    command = [sys.executable, "-P", "-m", "fixtures.org", "--while-stdin-open", "--port", str(port)]
+    command += ["--scenario", scenario]
     with log.open("wb") as errors, _ending_signals_as_interrupt():
         process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors, start_new_session=True
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, start_new_session=True
         )
         try:
             yield _first_words(process, log)
@@ -79,8 +81,9 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
-    if process.stdout:
-        process.stdout.close()
+    for pipe in (process.stdin, process.stdout):
+        if pipe:
+            pipe.close()
 
 
 @contextmanager
