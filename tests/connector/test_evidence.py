@@ -130,7 +130,7 @@ def test_the_org_row_says_where_and_when(tmp_path: Path) -> None:
         (org,) = rows(both, Org)
         assert isinstance(org, Org)
         assert (org.label, org.is_sandbox, org.time_zone, org.last_outcome) == (
-            "Northwind Lending", False, "UTC", "COMPLETE",
+            "Northwind Lending", False, "America/Chicago", "COMPLETE",
         )  # fmt: skip
         ahead = (both.org.world.store.now() - datetime.now(UTC)).total_seconds()
         assert abs(org.clock_offset_seconds - ahead) < 3
