@@ -206,7 +206,7 @@ class _Pass:
             self.org.time_zone = organization.body.get("TimeZoneSidKey")
         for sweep in self.sweeps:
             reply = replies.get(f"describe{sweep.name}")
-            if reply is not None and reply.status < 500:  # a server error says nothing about what can be seen
+            if reply is not None and not reply.is_transient:
                 self._learn_shape(connection, sweep, drift.shape(sweep.table, reply))
 
     def _learn_shape(self, connection: Connection, sweep: Sweep, shape: drift.Shape) -> None:

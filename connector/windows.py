@@ -58,7 +58,9 @@ def coverage(cursor: SyncCursor, replies: Mapping[str, Subreply], asked_at: date
         return Coverage(guess)
     if not (updated.ok and deleted.ok):
         refused = deleted if updated.ok else updated
-        return Coverage(guess, _ids(deleted), _without(name, refused.problem, lookback), refused=refused.status < 500)
+        return Coverage(
+            guess, _ids(deleted), _without(name, refused.problem, lookback), refused=not refused.is_transient
+        )
     until = min(_covered(updated), _covered(deleted), asked_at)
     return Coverage(until, _ids(deleted), _gap(cursor, asked_at))
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import IO
 
 from sqlalchemy import Connection, Engine, text
+from sqlalchemy.exc import OperationalError
 
 from connector.errors import MirrorUnusable
 
@@ -30,6 +31,7 @@ else:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
+PATIENCE = "2s"  # for the session of a writer that has died, until the server notices
 _ADVISORY_KEY = zlib.crc32(b"reprise writer")  # PostgreSQL advisory locks are per database, so one constant serves
 _guard = threading.Lock()
 _held: dict[str, tuple[Callable[[], None], int]] = {}  # per database: how to let go, and how often we entered
@@ -82,8 +84,18 @@ def _lock_file(path: Path) -> Callable[[], None]:
 def _lock_server(engine: Engine) -> Callable[[], None]:
     connection = engine.connect().execution_options(isolation_level="AUTOCOMMIT")
     connection.detach()  # the lock belongs to this session, which must not go back to the pool with it
-    if connection.scalar(text("SELECT pg_try_advisory_lock(:key)"), {"key": _ADVISORY_KEY}):
-        return partial(_unlock_server, connection)
+    try:
+        connection.execute(text(f"SET lock_timeout = '{PATIENCE}'"))
+        connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _ADVISORY_KEY})
+    except OperationalError as taken:
+        raise _second_writer(_server_holder(connection)) from taken
+    except BaseException:
+        connection.close()
+        raise
+    return partial(_unlock_server, connection)
+
+
+def _server_holder(connection: Connection) -> str:
     holder = connection.scalar(
         text(
             "SELECT a.application_name || coalesce(' at ' || host(a.client_addr), '') FROM pg_locks l"
@@ -93,13 +105,14 @@ def _lock_server(engine: Engine) -> Callable[[], None]:
         {"key": _ADVISORY_KEY},
     )
     connection.close()
-    raise _second_writer(holder or "another process")
+    return str(holder or "another process")
 
 
 def _unlock_server(connection: Connection) -> None:
-    # A closed session lets go too, but only when the server has noticed.
-    connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": _ADVISORY_KEY})
-    connection.close()
+    try:
+        connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": _ADVISORY_KEY})
+    finally:
+        connection.close()
 
 
 def _second_writer(holder: str) -> MirrorUnusable:

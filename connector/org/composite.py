@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import quote, quote_plus
 
-from connector.org.replies import code_and_message
+from connector.org.replies import LIMIT_CODE, TRANSIENT_CODES, TRANSIENT_STATUSES, code_and_message
 
 MAX_SUBREQUESTS = 25
 MAX_QUERIES = 5
@@ -43,6 +43,11 @@ class Subreply:
     def code(self) -> str:
         """Salesforce's errorCode; empty for a success."""
         return "" if self.ok else code_and_message(self.body)[0] or f"HTTP {self.status}"
+
+    @property
+    def is_transient(self) -> bool:
+        """Whether it failed for a reason that passes, and so says nothing about what the org can do or show."""
+        return self.status in TRANSIENT_STATUSES or self.code in TRANSIENT_CODES or self.code == LIMIT_CODE
 
     @property
     def problem(self) -> str:

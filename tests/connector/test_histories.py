@@ -9,7 +9,7 @@ from tests.connector.histories import emptied_mirrors, run_histories, sqlite_mir
 def test_random_histories_end_in_equality_on_sqlite() -> None:
     """Changes, late commits, ties, deletes, purges, lost sharing, faults and deaths of ours leave no difference behind."""
     with sqlite_mirrors() as database:
-        run_histories(database, 40)
+        run_histories(database, 120)
 
 
 def test_random_histories_end_in_equality_on_postgresql(postgres_cluster: postgres.Cluster) -> None:
