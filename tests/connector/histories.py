@@ -52,7 +52,7 @@ FAULTS = (
 BURST = 2_100  # more rows than a page holds
 
 
-class Crash(BaseException):
+class Crash(Exception):
     """Our process dies here."""
 
 
