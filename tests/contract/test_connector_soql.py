@@ -186,7 +186,7 @@ def conditions(draw: st.DrawFn, sides: Sides, name: str) -> list[Condition]:
 
 
 @given(st.data(), st.sampled_from(sorted(TABLES)), st.booleans(), st.none() | st.integers(0, 9))
-@settings(max_examples=90, deadline=None)
+@settings(max_examples=70, deadline=None)
 def test_selects_give_what_a_naive_evaluation_gives(
     sides: Sides, data: st.DataObject, name: str, deleted_too: bool, limit: int | None
 ) -> None:
@@ -200,7 +200,7 @@ def test_selects_give_what_a_naive_evaluation_gives(
 
 
 @given(st.data(), st.sampled_from(sorted(TABLES)), moments, st.booleans())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=50, deadline=None)
 def test_a_sweep_reads_on_behind_its_position(
     sides: Sides, data: st.DataObject, name: str, at: datetime, has_position: bool
 ) -> None:
@@ -220,7 +220,7 @@ def test_a_sweep_reads_on_behind_its_position(
 
 
 @given(st.data(), st.sampled_from(TOPICS))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=50, deadline=None)
 def test_questions_about_failed_runs_find_their_records(sides: Sides, data: st.DataObject, topic: topics.Topic) -> None:
     """By Id, by lookup, by user name and by API name, in one composite."""
     rows = sides.store.rows(topic.object_name)
