@@ -232,3 +232,12 @@ def test_questions_about_failed_runs_find_their_records(sides: Sides, data: st.D
     asked = sides.expected(topic.object_name, [one_of(topic.key, keys)])
     assert problems == []
     assert sorted(map(str, found)) == sorted(str(shown(row, fields)) for row in asked)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_name_finds_itself_whatever_is_in_it(sides: Sides, name: str) -> None:
+    """Quotes, backslashes, line ends, tabs, wildcards and letters beyond ASCII come through every escaping there is."""
+    username = f"{name}@example.com"
+    answers, _ = topics.ask(sides.client, [(topics.USERS_BY_NAME, [username])])
+    expected = sides.expected("User", [one_of("Username", [username])])
+    assert [record["Id"] for record in answers[topics.USERS_BY_NAME]] == sorted(row["Id"] for row in expected) != []
