@@ -60,7 +60,7 @@ def bare(org: dict[str, Any], folder: Path) -> int:
 
 
 def ours(org: dict[str, Any], folder: Path) -> int:
-    """`reprise sync` into an empty mirror, evidence left out."""
+    """`reprise sync` into an empty mirror, with the evidence of failed runs, which the bare loop does not fetch."""
     login = AccessTokenLogin(access_token=SecretStr(org["access_token"]))
     client = OrgClient(OrgSettings(instance_url=org["url"], login=login))
     report = sync(client, open_mirror(f"sqlite:///{folder / 'mirror.sqlite3'}"), SyncSettings())

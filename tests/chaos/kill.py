@@ -74,7 +74,7 @@ def kill(count: int, seed: int, folder: Path) -> int:
     """That many deaths; how many really happened. Raises AssertionError when a mirror differs from the org afterwards."""
     chance = random.Random(seed)
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["connector.sync", "simple_salesforce.api", "tests.chaos.kill"])
+    context.set_forkserver_preload(["connector.sync", "simple_salesforce.api", "tests.connector.peers"])
     died = 0
     databases = [f"sqlite:///{folder / f'mirror{n}.sqlite3'}" for n in range(-(-count // NEW_MIRROR_EVERY))]
     with peers(databases[0]) as both:
