@@ -15,6 +15,12 @@ class Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+Wait = Annotated[timedelta, Field(gt=timedelta())]
+"""A length of time that a loop waits for, or a limit: none at all would mean without rest, or never."""
+Length = Annotated[timedelta, Field(ge=timedelta())]
+"""A length of time that may be none."""
+
+
 class AccessTokenLogin(Frozen):
     """A token somebody pasted (for example from `sf org auth show-access-token`). It cannot be renewed."""
 
@@ -56,7 +62,7 @@ class OrgSettings(Frozen):
     login: Login
     ca_file: Path | None = Field(default=None, description="PEM file of a private certificate authority.")
     api_version: str | None = Field(default=None, description="Pin such as '67.0'; default: the newest the org offers.")
-    timeout: timedelta = Field(
+    timeout: Wait = Field(
         default=timedelta(seconds=30), description="Longest silence of the org that one request bears."
     )
 
@@ -64,20 +70,20 @@ class OrgSettings(Frozen):
 class SyncSettings(Frozen):
     """How often to poll and how much of the org's API allowance a day's polling may use."""
 
-    poll_floor: timedelta = Field(default=timedelta(seconds=60), description="Never poll more often than this.")
-    poll_ceiling: timedelta = Field(default=timedelta(minutes=15), description="Never poll less often than this.")
+    poll_floor: Wait = Field(default=timedelta(seconds=60), description="Never poll more often than this.")
+    poll_ceiling: Wait = Field(default=timedelta(minutes=15), description="Never poll less often than this.")
     api_share: float = Field(
         default=0.2, gt=0, le=1, description="Share of the org's daily API calls that polling may use."
     )
-    lookback: timedelta = Field(
+    lookback: Length = Field(
         default=timedelta(minutes=15),
         description="Re-read margin for objects whose latestDateCovered the org does not tell.",
     )
-    describe_every: timedelta = Field(
+    describe_every: Length = Field(
         default=timedelta(days=1),
         description="How often to ask which objects and fields can be seen; it costs no extra call.",
     )
-    evidence_every: timedelta = Field(
+    evidence_every: Length = Field(
         default=timedelta(minutes=5),
         description="How often to look again at what failed runs depend on: flows, people, interviews.",
     )

@@ -20,15 +20,14 @@ from sqlmodel import SQLModel, col
 from connector.mirror.engine import writing
 from connector.org.commands import CommandResult
 from monitor.ledger import WAS_SENT, AttemptOutcome, OrgProof, ResumeAttempt, ResumeBatch
+from monitor.reasons import explain
 from monitor.verdict import Eligibility, ReasonCode
 
-_SAYS_NOTHING_OF_THE_RUN = frozenset(
+_NO_PERMISSION = frozenset({"INSUFFICIENT_ACCESS", "INSUFFICIENT_ACCESS_OR_READONLY", "PermissionDenied"})
+_SAYS_NOTHING_OF_THE_RUN = _NO_PERMISSION | frozenset(
     {
         "API_DISABLED_FOR_ORG",
-        "PermissionDenied",
         "SignInFailed",
-        "INSUFFICIENT_ACCESS",
-        "INSUFFICIENT_ACCESS_OR_READONLY",
         "INVALID_FIELD_FOR_INSERT_UPDATE",
         "INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST",
         "INVALID_SESSION_ID",
@@ -219,7 +218,10 @@ def _tries(connection: Connection, org_id: str, runs: Sequence[str]) -> Counter[
 def _refusal(attempt: ResumeAttempt, result: CommandResult) -> Settlement:
     promised = attempt.eligibility == Eligibility.RESUMABLE
     mismatch = promised and result.code not in _SAYS_NOTHING_OF_THE_RUN
-    return Settlement(attempt, AttemptOutcome.REFUSED, f"{result.code}: {result.message}", mismatch)
+    detail = f"{result.code}: {result.message}"
+    if result.code in _NO_PERMISSION:
+        detail = f"{ReasonCode.NO_PERMISSION}: {explain(ReasonCode.NO_PERMISSION).sentence} {detail}"
+    return Settlement(attempt, AttemptOutcome.REFUSED, detail, mismatch)
 
 
 def _settle(connection: Connection, settlement: Settlement, now: datetime) -> None:

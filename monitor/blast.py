@@ -14,15 +14,11 @@ NOBODY = BlastRadius()
 
 
 def blast_radius(story: Story, other_runs: Iterable[str]) -> BlastRadius:
-    """The blast radius of a run in Error; `other_runs` are open or failed runs on its record. Empty for other runs.
-
-    Of the current stage, the steps in Error start again, and so do discontinued ones unless their outputs are pending.
-    """
+    """The blast radius of a run in Error; `other_runs` are open or failed runs on its record. Empty for other runs."""
     if story.run.status != ERROR:
         return NOBODY
-    stopped = [step for step in story.current_steps if step.status in {ERROR, "Discontinued"}]
-    processed = [step for step in stopped if step.status != ERROR and step.pending_outputs]
-    again = [step for step in stopped if step not in processed]
+    processed = [step for step in story.current_steps if step.status == "Discontinued" and step.pending_outputs]
+    again = story.restarted_steps
     return BlastRadius(
         steps_again=tuple(_name(step) for step in again),
         outputs_processed=tuple(_name(step) for step in processed),

@@ -13,6 +13,7 @@ from monitor.assess import judge_among, siblings_of
 from monitor.assessment import Place
 from monitor.blast import blast_radius
 from monitor.lines import Moment, lines
+from monitor.links import run_url
 from monitor.rows import Milestone, RunDetail, RunLine, StageLine, StepLine, WorkItemLine
 from monitor.selection import ASSESSMENT, RUN
 from monitor.sql import table_of
@@ -39,7 +40,7 @@ _MILESTONES = {
     "DiscontinueStep": "step {step} discontinued",
     "FailStep": "step {step} failed",
     "StartWorkItem": "step {step} assigned to {assignee}",
-    "EndWorkItem": "step {step} completed by {actor}",
+    "EndWorkItem": "work item of step {step} completed",
     "ReassignWorkItem": "step {step} reassigned to {assignee}",
     "RunRecallPath": "approval recalled",
 }
@@ -64,7 +65,7 @@ def detail(connection: Connection, moment: Moment, org_id: str, run_id: str, num
         blast_radius=blast_radius(story, _runs_on_record(connection, story)),
         same_cause=_same_cause(connection, org_id, line),
         time_zone=org.time_zone,
-        url=f"{org.instance_url.rstrip('/')}/lightning/r/FlowOrchestrationInstance/{run_id}/view",
+        url=run_url(org.instance_url, run_id),
     )
 
 
@@ -76,7 +77,7 @@ def _log(connection: Connection, org_id: str, run_id: str) -> Sequence[Any]:
 
 
 def _milestone(entry: Any) -> Milestone:
-    words = {"stage": entry.stage_name, "step": entry.step_name, "assignee": entry.assignee, "actor": entry.actor}
+    words = {"stage": entry.stage_name, "step": entry.step_name, "assignee": entry.assignee}
     text = _MILESTONES.get(entry.kind, entry.kind).format(**{key: word or "?" for key, word in words.items()})
     return Milestone(entry.at, entry.kind, text, entry.stage_name, entry.step_name, entry.actor)
 

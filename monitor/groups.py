@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -13,9 +13,9 @@ from monitor.assessment import FAR, Place, micros, moment_of
 from monitor.lines import Moment, shown
 from monitor.reasons import explain
 from monitor.rows import CauseGroup
-from monitor.selection import ASSESSMENT, JUDGED, RUN, Question, segments
+from monitor.selection import ASSESSMENT, JUDGED, RUN, Question, reason_at, segments
 from monitor.sql import chunks
-from monitor.verdict import Readiness, ReasonCode
+from monitor.verdict import Eligibility, Readiness, ReasonCode
 
 NEW = timedelta(days=1)
 """How young a failure must be to count as new."""
@@ -38,7 +38,8 @@ def groups(connection: Connection, moment: Moment, question: Question) -> tuple[
 def _members(connection: Connection, question: Question) -> Sequence[Any]:
     """The figures of every selected run in Error."""
     failing = [segment for segment in segments(question) if segment.judged and not segment.eyes]
-    figures = (ASSESSMENT.c.place, ASSESSMENT.c.due, ASSESSMENT.c.lost, ASSESSMENT.c.failed_at)
+    reason = reason_at(question.now, question.stale).label("reason")
+    figures = (ASSESSMENT.c.place, ASSESSMENT.c.due, ASSESSMENT.c.lost, ASSESSMENT.c.failed_at, reason)
     what = select(ASSESSMENT.c.org_id, ASSESSMENT.c.cause_group, ASSESSMENT.c.run_id, *figures)
     if any(segment.joined for segment in failing):
         what = what.join_from(ASSESSMENT, RUN, JUDGED)
@@ -61,7 +62,7 @@ def _samples(connection: Connection, run_ids: Sequence[str]) -> dict[tuple[str, 
 def _group(rows: Sequence[Any], sample: Any, moment: Moment) -> CauseGroup:
     now = micros(moment.now)
     ahead = [row.due for row in rows if row.due >= now and row.place != Place.HOPELESS and row.lost >= now]
-    in_time = [row for row in rows if row.place == Place.SAVABLE and row.due >= now]
+    reasons = {ReasonCode(code): count for code, count in Counter(row.reason for row in rows).most_common()}
     return CauseGroup(
         id=sample.cause_group,
         org=moment.orgs[sample.org_id].name,
@@ -70,7 +71,8 @@ def _group(rows: Sequence[Any], sample: Any, moment: Moment) -> CauseGroup:
         step=sample.step,
         cause=shown(sample.error, moment.settings) or explain(ReasonCode(sample.reason)).sentence,
         count=len(rows),
-        resumable=0 if sample.org_id in moment.stale() else len(in_time),
+        resumable=sum(reasons[code] for code in reasons if explain(code).eligibility is Eligibility.RESUMABLE),
+        reason_codes=tuple(reasons),
         first_deadline=moment_of(min(ahead)) if ahead and min(ahead) < FAR else None,
         new_last_day=sum(row.failed_at is not None and row.failed_at > moment.now - NEW for row in rows),
         readiness=Readiness(sample.readiness) if ahead else Readiness.UNASSESSED,

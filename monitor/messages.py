@@ -13,7 +13,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from connector.mirror.tables import Org
 from monitor.channels import Message
 from monitor.failed import FailedRun
-from monitor.signature import mask
+from monitor.links import run_url
+from monitor.signature import headline, mask
 from monitor.tiers import Notice, Sight, Tier
 from monitor.verdict import Eligibility
 
@@ -22,7 +23,6 @@ SUMMARY = "summary"
 
 RUNS_NAMED = 10
 """How many runs a message lists; the rest is a number. The first to be lost come first."""
-
 
 CAUSE_LENGTH = 400
 """Characters of an error text that a message quotes."""
@@ -41,11 +41,12 @@ def group_message(message_id: str, org: Org, told: Sequence[Told], sight: Sight)
     runs = _soonest_first([one.run for one in told])
     tier = told[0].notice.tier
     sample = runs[0]
+    cause = _cause(sample)
     skipped = [step for step in Tier if any(step in one.notice.skipped for one in told)]
     title = f"[{tier.label}] {_place(sample)}: {_headline(tier, runs, org, sight)}"
     lines = [
         title,
-        f"Why: {_cause(sample) or 'the org gives no error text'}",
+        f"Why: {headline(cause) if cause else 'the org gives no error text'}",
         f"Verdict: {_verdicts(runs)}. {sample.verdict.readiness_note}".rstrip(),
         _skipped_line(skipped),
         *_ending(org, runs, sight, next_command(org, runs)),
@@ -55,7 +56,7 @@ def group_message(message_id: str, org: Org, told: Sequence[Told], sight: Sight)
         "orchestration": sample.orchestration,
         "stage": sample.verdict.stage,
         "step": sample.verdict.step,
-        "cause": _cause(sample),
+        "cause": cause,
         "readiness": sample.verdict.readiness,
         "readiness_note": sample.verdict.readiness_note,
         "skipped": skipped,
@@ -105,11 +106,6 @@ def org_time(at: datetime, zone: str | None) -> str:
     except (ZoneInfoNotFoundError, ValueError):
         local = at
     return f"{local:%a %d %b %Y %H:%M %Z}"
-
-
-def run_url(org: Org, run_id: str) -> str:
-    """Opens the run in Lightning. The form of the address is customary, not documented."""
-    return f"{org.instance_url.rstrip('/')}/lightning/r/FlowOrchestrationInstance/{run_id}/view"
 
 
 def _soonest_first(runs: list[FailedRun]) -> list[FailedRun]:
@@ -162,7 +158,7 @@ def _skipped_line(skipped: Sequence[Tier]) -> str:
 
 
 def _ending(org: Org, runs: Sequence[FailedRun], sight: Sight, command: str) -> list[str]:
-    lines = [_run_line(org, run) for run in runs[:RUNS_NAMED]]
+    lines = [_run_line(org, run, sight.now) for run in runs[:RUNS_NAMED]]
     if len(runs) > RUNS_NAMED:
         lines.append(f"  and {len(runs) - RUNS_NAMED} more")
     lines.append(f"Next: {command}")
@@ -171,9 +167,15 @@ def _ending(org: Org, runs: Sequence[FailedRun], sight: Sight, command: str) -> 
     return lines
 
 
-def _run_line(org: Org, run: FailedRun) -> str:
-    until = f"until {org_time(run.first_loss, org.time_zone)}" if run.first_loss else "deadline unknown"
-    return f"  {run.id} {run.name or ''} {until}  {run_url(org, run.id)}"
+def _run_line(org: Org, run: FailedRun, now: datetime) -> str:
+    return f"  {run.id} {run.name or ''} {_until(org, run, now)}  {run_url(org.instance_url, run.id)}"
+
+
+def _until(org: Org, run: FailedRun, now: datetime) -> str:
+    if run.verdict.deadline is None:
+        return "cannot be resumed" if _is_past_saving(run) else "deadline unknown"
+    over = run.verdict.deadline.latest < now
+    return f"{'lost since' if over else 'until'} {org_time(run.verdict.deadline.earliest, org.time_zone)}"
 
 
 def _body(message_id: str, kind: str, org: Org, runs: Sequence[FailedRun], sight: Sight) -> dict[str, Any]:
@@ -208,7 +210,7 @@ def _run_document(org: Org, run: FailedRun) -> dict[str, Any]:
         "eligibility": run.verdict.eligibility,
         "reason_code": run.verdict.reason,
         "confidence": run.verdict.confidence,
-        "url": run_url(org, run.id),
+        "url": run_url(org.instance_url, run.id),
     }
 
 

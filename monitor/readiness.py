@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from monitor.deadline import deadline
-from monitor.story import FlowVersionFacts, PersonFacts, Sibling, Story
+from monitor.story import INTERACTIVE, FlowVersionFacts, PersonFacts, Sibling, Story
 from monitor.verdict import RESUME_WINDOW, Readiness, ReasonCode
 
 RECOVERABLE = frozenset({ReasonCode.STEP_FLOW_ERROR, ReasonCode.SCREEN_FLOW_ERROR, ReasonCode.ASSIGNEE_INACTIVE})
@@ -32,6 +32,8 @@ def assess(story: Story, reason: ReasonCode, failed_at: datetime | None) -> tupl
     """The readiness of a run and the sentence that explains it; UNASSESSED for what cannot be resumed anyway."""
     if reason not in RECOVERABLE or failed_at is None:
         return Readiness.UNASSESSED, ""
+    if (absent := _absent_assignee(story)) is not None:
+        return Readiness.LIKELY_TO_FAIL_AGAIN, absent
     if reason is ReasonCode.ASSIGNEE_INACTIVE:
         return _of_assignee(story)
     change, what = _change(story, failed_at)
@@ -51,12 +53,21 @@ def came_back(story: Story, person: PersonFacts) -> bool:
     return person.state == "active" and changed is not None and failed_at is not None and changed > failed_at
 
 
+def _absent_assignee(story: Story) -> str | None:
+    """Who would get a work item and cannot: a resume assigns those of the discontinued steps beside the failed one anew."""
+    for step in story.restarted_steps:
+        if step.step_type != INTERACTIVE:
+            continue
+        for person in story.assignees(step, story.resumed_at):
+            if person.state in {"inactive", "frozen"}:
+                where = "" if step in story.errored_steps else f", and a resume gives them step {step.name} again"
+                return f"{person.name or person.id} is still {person.state}{where}."
+    return None
+
+
 def _of_assignee(story: Story) -> tuple[Readiness, str]:
-    """Here the whole cause can be seen: somebody is available again, or is not."""
+    """Here the whole cause can be seen: somebody who was not available is again."""
     people = [person for step in story.errored_steps for person in story.assignees(step, story.resumed_at)]
-    for person in people:
-        if person.state in {"inactive", "frozen"}:
-            return Readiness.LIKELY_TO_FAIL_AGAIN, f"{person.name or person.id} is still {person.state}."
     return Readiness.READY, f"{people[0].name or people[0].id} is active again."
 
 

@@ -163,7 +163,8 @@ _REASONS = {
             "The signed-in user may not resume runs.",
             "The org would refuse the write.",
             "Give the user Manage Orchestration Runs, or Manage Orchestration Runs and Work Items.",
-            "The org's answer to a resume, or the user's permissions, when a plan is made.",
+            "The org's answer to a resume, where it stands in the attempt's detail. It is never a run's verdict: what the "
+            "signed-in user may do is not read.",
             "Salesforce Help, Flow Orchestration permissions",
         ),
         Reason(
@@ -171,8 +172,9 @@ _REASONS = {
             Eligibility.NOT_RESUMABLE,
             "Reprise is set to read only.",
             "Nothing is written to Salesforce until the settings allow it.",
-            "Set REPRISE_ALLOW_WRITES=1 or allow_writes in the configuration, if you may.",
-            "Reprise's settings, when a plan is made.",
+            "Set REPRISE_ALLOW_WRITES=1, or allow_writes = true under [resume] in reprise.toml, if you may.",
+            "The setting resume.allow_writes. It is the reason_code of a dry run's document (`reprise resume --json`), never "
+            "a run's verdict.",
             "Reprise's settings",
         ),
         Reason(
@@ -181,7 +183,7 @@ _REASONS = {
             "A rule in the settings excludes this run from resumes.",
             "The run could be resumed; the settings say not to.",
             "Ask whoever set the rule, or resume the run in Salesforce.",
-            "Reprise's settings, when a plan is made.",
+            "Nothing so far: no setting excludes runs.",
             "Reprise's settings",
         ),
         Reason(

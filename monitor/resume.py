@@ -30,7 +30,7 @@ from monitor.plans import SCHEMA_VERSION, Plan, PlannedRun, new_id
 from monitor.proof import Attempt, BatchOutcome, OrgReader, VerifyReport, close, look, verify_open
 from monitor.reasons import explain
 from monitor.settings import MonitorSettings, ResumeSettings
-from monitor.verdict import Eligibility
+from monitor.verdict import Eligibility, ReasonCode
 from monitor.verify import Snapshot, snapshots
 
 __all__ = [
@@ -64,7 +64,10 @@ Progress = Callable[[Step], None]
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """How a plan's execution ended. `batch` is None for a dry run, which has no attempts."""
+    """How a plan's execution ended. `batch` is None for a dry run, which has no attempts.
+
+    `reason_code` says why the plan of a dry run could not be executed as things are, None where it could.
+    """
 
     outcome: BatchOutcome
     batch: str | None
@@ -72,6 +75,7 @@ class Batch:
     attempts: tuple[Attempt, ...]
     api_calls: int
     problems: tuple[str, ...] = ()
+    reason_code: ReasonCode | None = None
 
     def count(self, outcome: AttemptOutcome) -> int:
         """How many runs ended so."""
@@ -82,6 +86,7 @@ class Batch:
         return {
             "schema_version": SCHEMA_VERSION,
             "outcome": self.outcome,
+            "reason_code": self.reason_code,
             "batch": self.batch,
             "plan": self.plan.to_json(),
             "attempts": [
@@ -94,9 +99,10 @@ class Batch:
         }
 
 
-def dry_run(plan: Plan) -> Batch:
+def dry_run(plan: Plan, settings: ResumeSettings) -> Batch:
     """The answer to a resume that only shows its plan."""
-    return Batch(BatchOutcome.DRY_RUN, None, plan, (), 0)
+    obstacle = None if settings.allow_writes else ReasonCode.READ_ONLY
+    return Batch(BatchOutcome.DRY_RUN, None, plan, (), 0, reason_code=obstacle)
 
 
 def execute(

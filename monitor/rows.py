@@ -19,6 +19,7 @@ class RunFilter:
     at_risk: bool = False  # failed, can still be saved or may be, deadline ahead
     within: timedelta | None = None  # earliest deadline at most this far ahead
     reason: ReasonCode | None = None
+    eligibility: Eligibility | None = None  # of runs in Error
     needs_eyes: bool = False  # not in Error, but stuck, forgotten or failing again and again
     text: str | None = None  # contained in id, name, record, error, orchestration, stage or step
     ids: tuple[str, ...] = ()  # 15 or 18 characters
@@ -149,6 +150,7 @@ class CauseGroup:
     cause: str  # one sample of the cleaned error text, or the reason code's sentence
     count: int
     resumable: int
+    reason_codes: tuple[ReasonCode, ...]  # of its runs, the most frequent first
     first_deadline: datetime | None
     new_last_day: int
     readiness: Readiness

@@ -31,6 +31,7 @@ from sqlalchemy import (
 from connector.mirror import tables
 from monitor.assessment import Assessment, Place, micros
 from monitor.ledger import ResumeAttempt
+from monitor.reasons import explain
 from monitor.rows import RunFilter
 from monitor.sql import AnyCaseLike, escaped, table_of
 from monitor.story import ERROR, KNOWN_STATUSES
@@ -43,7 +44,9 @@ SETTLED = sorted(KNOWN_STATUSES - {ERROR})
 """The statuses of runs that have not failed. Any other, known or not, is judged."""
 JUDGED = and_(ASSESSMENT.c.org_id == RUN.c.org_id, ASSESSMENT.c.run_id == RUN.c.id)
 STILL_SO = ASSESSMENT.c.status == RUN.c.status
-_ATTEMPTED = and_(ATTEMPT.c.org_id == ASSESSMENT.c.org_id, ATTEMPT.c.run_id == ASSESSMENT.c.run_id)
+_ATTEMPT_OPEN = exists().where(
+    ATTEMPT.c.org_id == ASSESSMENT.c.org_id, ATTEMPT.c.run_id == ASSESSMENT.c.run_id, ATTEMPT.c.settled_at.is_(None)
+)
 MAY_NEED_EYES = frozenset({"InProgress", "Suspended"})
 SHORT_ID = 15
 
@@ -149,8 +152,10 @@ def _rest(org_id: str, status: str) -> Segment:
 def _is_asked_for(segment: Segment, chosen: RunFilter) -> bool:
     if chosen.needs_eyes:
         return segment.eyes
-    if not segment.judged and (chosen.group is not None or chosen.within is not None):
-        return False  # what is not judged has no group and no deadline
+    if not segment.judged and (chosen.group is not None or chosen.within is not None or chosen.eligibility is not None):
+        return False  # what is not judged has no group, no deadline and no verdict
+    if segment.eyes and chosen.eligibility is not None:
+        return False
     if segment.status is not None and chosen.statuses:
         return segment.status.lower() in [status.lower() for status in chosen.statuses]
     return segment.at_risk or not (chosen.at_risk or chosen.within is not None)
@@ -182,10 +187,11 @@ def _judged_conditions(question: Question) -> list[ColumnElement[bool]]:
         conditions += [ASSESSMENT.c.cause_group >= chosen.group, ASSESSMENT.c.cause_group < f"{chosen.group}g"]
     if chosen.within is not None:
         conditions.append(ASSESSMENT.c.due <= micros(question.now + chosen.within))
-    if chosen.reason is ReasonCode.ATTEMPT_OPEN:
-        conditions.append(exists().where(_ATTEMPTED, ATTEMPT.c.settled_at.is_(None)))
-    elif chosen.reason is not None:
+    if chosen.reason is not None:
         conditions.append(reason_at(question.now, question.stale) == chosen.reason.value)
+    if chosen.eligibility is not None:
+        codes = [code.value for code in ReasonCode if explain(code).eligibility is chosen.eligibility]
+        conditions.append(reason_at(question.now, question.stale).in_(codes))
     return conditions
 
 
@@ -194,6 +200,7 @@ def reason_at(now: datetime, stale: Sequence[str]) -> ColumnElement[str]:
     place, moment = ASSESSMENT.c.place, micros(now)
     ticking = place.in_([Place.SAVABLE, Place.UNCLEAR])
     return case(
+        (and_(ASSESSMENT.c.deadline_earliest.is_not(None), _ATTEMPT_OPEN), ReasonCode.ATTEMPT_OPEN.value),
         (and_(ticking, ASSESSMENT.c.lost < moment), ReasonCode.WINDOW_EXPIRED.value),
         (and_(place == Place.SAVABLE, ASSESSMENT.c.org_id.in_(stale)), ReasonCode.STALE_DATA.value),
         (and_(place == Place.SAVABLE, ASSESSMENT.c.due < moment), ReasonCode.FAIL_TIME_UNKNOWN.value),

@@ -6,29 +6,29 @@ from datetime import timedelta
 
 from pydantic import Field, SecretStr
 
-from connector.settings import Frozen
+from connector.settings import Frozen, Length, Wait
 
 
 class MonitorSettings(Frozen):
     """How runs are judged and shown."""
 
     mask: bool = Field(default=True, description="Hide e-mail addresses and record ids in error texts.")
-    data_max_age: timedelta = Field(
+    data_max_age: Length = Field(
         default=timedelta(minutes=30), description="Older data no longer says whether a run can be resumed now."
     )
-    safety_margin: timedelta = Field(
+    safety_margin: Length = Field(
         default=timedelta(days=1),
         description="This close to the deadline a verdict is inferred, not proven: Salesforce says '14 days' and not "
         "whether they count by the hour or by the day.",
     )
-    suspended_after: timedelta = Field(
+    suspended_after: Length = Field(
         default=timedelta(days=14), description="A run suspended for longer than this counts as forgotten."
     )
     stuck_factor: float = Field(
         default=2.0, ge=1, description="A step is stuck after this many times the 95th percentile of its own history."
     )
-    stuck_floor: timedelta = Field(default=timedelta(hours=1), description="No step counts as stuck before this.")
-    stuck_default: timedelta = Field(
+    stuck_floor: Length = Field(default=timedelta(hours=1), description="No step counts as stuck before this.")
+    stuck_default: Length = Field(
         default=timedelta(days=30),
         description="When a step counts as stuck while there is too little history to know better.",
     )
@@ -49,21 +49,17 @@ class ResumeSettings(Frozen):
         "screens, so the value is a setting and each org has to prove it.",
     )
     chunk: int = Field(default=200, ge=1, le=200, description="Runs per call; sObject Collections take at most 200.")
-    plan_lifetime: timedelta = Field(
-        default=timedelta(minutes=15), description="An older plan is refused: runs move on."
-    )
-    first_look_after: timedelta = Field(
+    plan_lifetime: Wait = Field(default=timedelta(minutes=15), description="An older plan is refused: runs move on.")
+    first_look_after: Wait = Field(
         default=timedelta(seconds=2),
         description="Wait before the first look for proof; each further wait is twice as long.",
     )
-    longest_wait: timedelta = Field(
-        default=timedelta(minutes=1), description="Longest wait between two looks for proof."
-    )
-    patience: timedelta = Field(
+    longest_wait: Wait = Field(default=timedelta(minutes=1), description="Longest wait between two looks for proof.")
+    patience: Length = Field(
         default=timedelta(minutes=2),
         description="How long a resume command looks for proof before it leaves that to `watch`.",
     )
-    proof_within: timedelta = Field(
+    proof_within: Wait = Field(
         default=timedelta(minutes=15),
         description="An attempt without proof for this long is given up, and the run can be resumed by others again.",
     )
@@ -79,11 +75,9 @@ class AlertSettings(Frozen):
     webhook_secret: SecretStr | None = Field(
         default=None, description="Signs each POST with HMAC-SHA256, as in the Standard Webhooks specification."
     )
-    webhook_timeout: timedelta = Field(default=timedelta(seconds=15), description="Longest silence of the receiver.")
-    first_retry_after: timedelta = Field(
+    webhook_timeout: Wait = Field(default=timedelta(seconds=15), description="Longest silence of the receiver.")
+    first_retry_after: Wait = Field(
         default=timedelta(seconds=30),
         description="Wait after the first failed delivery; doubled after each further one.",
     )
-    longest_retry_after: timedelta = Field(
-        default=timedelta(minutes=15), description="Longest wait between two deliveries."
-    )
+    longest_retry_after: Wait = Field(default=timedelta(minutes=15), description="Longest wait between two deliveries.")

@@ -7,7 +7,9 @@ import re
 
 _EMAIL = r"[\w.+'-]+@[\w-]+(?:\.[\w-]+)+"
 _RECORD_ID = r"\b(?=\w{0,2}\d)[A-Za-z0-9]{15}(?:[A-Z0-5]{3})?\b"  # every key prefix holds a digit
-_ERROR_NUMBER = r"(?:\(?\b(?:salesforce )?error (?:id|number)\b[:\s]*)?\b\d{6,}-\d{2,}\b(?:\s*\(-?\d+\))?\)?"
+_ERROR_NUMBER = (
+    r"(?:\(?\b(?:salesforce )?error (?:id|number)\b[:\s]*)?(?<![\w-])\d{6,}-\d{2,}\b(?!-)(?:\s*\(-?\d+\))?\)?"
+)
 _TIMESTAMP = (
     r"\b\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:\s?(?:Z|[+-]\d\d:?\d\d|UTC|GMT))?)?"
     r"|\b\d{1,2}[/.]\d{1,2}[/.]\d{2,4}\b(?:,?\s+\d{1,2}:\d\d(?::\d\d)?(?:\s?[AP]M)?)?"
@@ -17,6 +19,8 @@ _NUMBER = r"(?<!\w)[-+]?\d[\d.,:]*(?!\w)"
 
 _LOOK_UP = "You can look up ExceptionCode values in the SOAP API Developer Guide."
 _ATTEMPTED = re.compile(r"^The flow tried to (\w+) these records: (.+?)\. This error occurred: (.+)$")
+_PREAMBLE = re.compile(r"^(?:An Apex error occurred: |The work item of step .+? (?=can't be assigned to ))")
+_WHAT_WAS_TRIED = re.compile(r" \(it tried to \w+ .+\)$")
 _NUMBERED = re.compile(_ERROR_NUMBER, re.IGNORECASE)
 _PERSONAL = re.compile(f"(?P<mail>{_EMAIL})|(?P<id>{_RECORD_ID})")
 _VARIABLE = (
@@ -41,6 +45,16 @@ def clean(text: str | None) -> str | None:
     text = _NUMBERED.sub(" ", text) if "-" in text else text
     text = " ".join(text.replace(_LOOK_UP, "").split()).rstrip(" (:;,-")
     return _ATTEMPTED.sub(r"\3 (it tried to \1 \2)", text) or None
+
+
+def headline(error: str) -> str:
+    """The telling part of an error text, for places that show one line: what Salesforce puts around it is left out.
+
+    Takes texts as Salesforce writes them, and as `clean` and `mask` leave them. The whole text stays wherever there is
+    room for it.
+    """
+    text = clean(error) or error
+    return _PREAMBLE.sub("", _WHAT_WAS_TRIED.sub("", text)) or text
 
 
 def mask(text: str) -> str:

@@ -225,6 +225,18 @@ class Story:
         """The steps in Error of the stage the run stands in."""
         return tuple(step for step in self.current_steps if step.status == ERROR)
 
+    @cached_property
+    def restarted_steps(self) -> tuple[StepFacts, ...]:
+        """The steps that a resume starts again: those in Error, and discontinued ones unless their outputs are pending.
+
+        Source: Help, "Orchestration Run".
+        """
+        return tuple(
+            step
+            for step in self.current_steps
+            if step.status == ERROR or (step.status == "Discontinued" and not step.pending_outputs)
+        )
+
     def called_flow(self, step: StepFacts) -> CalledFlowFacts | None:
         """What a step calls."""
         return self.call_of(step.stage_name, step.name)

@@ -55,6 +55,7 @@ def plan_lines(plan: Plan, now: datetime, width: int) -> Iterator[Line]:
 
 def _by_cause(included: Sequence[PlannedRun], now: datetime, width: int) -> Iterator[Line]:
     from monitor.reasons import explain
+    from monitor.signature import headline
 
     groups: dict[tuple[str | None, str | None, str | None], list[PlannedRun]] = defaultdict(list)
     for run in included:
@@ -64,7 +65,7 @@ def _by_cause(included: Sequence[PlannedRun], now: datetime, width: int) -> Iter
         place = " › ".join(plain(part) for part in (orchestration, stage, step) if part)
         yield (Span(f"{len(runs):>5} × ", Tone.STRONG), Span(fit(place, width - 8)))
         first = runs[0]
-        cause = plain(first.error or explain(first.reason_code).sentence)
+        cause = plain(headline(first.error) if first.error else explain(first.reason_code).sentence)
         yield from ((Span(" " * 8 + part),) for part in excerpt(cause, width - 8, 2))
         seconds = _seconds_left(runs, now)
         note = f": {plain(first.readiness_note)}" if first.readiness_note else ""

@@ -12,6 +12,7 @@ from tui.commands.groups import group_lines
 from tui.format import Line, Span, Tone, count, fit, instant, plain, time_left, time_left_tone, wrap, zone
 from tui.opened import execute_plan, sync_and_judge
 from tui.plan_page import batch_lines, plan_lines
+from tui.widgets.cells import why
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -97,7 +98,7 @@ def _triage(runs: Sequence[RunLine], total: int, time_zone: str | None, width: i
             Span(f", {instant(first.deadline_earliest, zone(time_zone))}"),
         )
         place = " › ".join(plain(part) for part in (first.orchestration, first.stage, first.step) if part)
-        yield (Span(fit(f"     {place}: {plain(first.error or '')}", width)),)
+        yield (Span(fit(f"     {place}: {plain(why(first))}", width)),)
 
 
 def _verdicts(runs: Sequence[RunLine], width: int) -> Iterator[Line]:

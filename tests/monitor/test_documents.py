@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
-from jsonschema import Draft202012Validator, ValidationError
+from jsonschema import ValidationError
 from sqlalchemy import Engine
 
 from connector.mirror.engine import open_mirror
@@ -18,16 +16,7 @@ from monitor.verdict import ReasonCode
 from tests.monitor.mirrored import add, add_org, copy, quiet
 from tests.monitor.stories import FAILED, NOW
 from tests.monitor.workshop import workshop
-
-SCHEMAS = Path(__file__).parents[2] / "docs" / "schemas"
-
-
-def _validate(name: str, document: dict[str, Any]) -> None:
-    """Against the schema of that name, through JSON text, formats included."""
-    schema = json.loads((SCHEMAS / f"{name}.json").read_text())
-    Draft202012Validator.check_schema(schema)
-    checker = Draft202012Validator.FORMAT_CHECKER
-    Draft202012Validator(schema, format_checker=checker).validate(json.loads(json.dumps(document)))
+from tests.schemas import NAMES, fits
 
 
 @pytest.fixture
@@ -45,17 +34,17 @@ def test_every_document_of_a_real_org_fits_its_schema(tmp_path: Path) -> None:
     with workshop(f"sqlite:///{tmp_path / 'mirror.sqlite3'}", scenario="monday") as work:
         work.sync()
         page = read.runs(work.engine, work.now())
-        _validate("runs", documents.runs(page))
-        _validate("groups", documents.groups(read.groups(work.engine, work.now()), page.as_of))
+        fits("runs", documents.runs(page))
+        fits("groups", documents.groups(read.groups(work.engine, work.now()), page.as_of))
         of_each = {(line.reason_code, line.status): line.id for line in page.runs}
         for run in of_each.values():
-            _validate("show", documents.run(read.run(work.engine, work.now(), run), page.as_of))
+            fits("show", documents.run(read.run(work.engine, work.now(), run), page.as_of))
 
 
 def test_the_reasons_fit_their_schema() -> None:
     """All of them, as `reprise explain` without a code prints them."""
     document = documents.explain(reasons.explain(code) for code in ReasonCode)
-    _validate("explain", document)
+    fits("explain", document)
     assert len(document["reasons"]) == len(ReasonCode)
 
 
@@ -80,8 +69,8 @@ def test_parts_of_seconds_are_kept(engine: Engine) -> None:
     assert lines[1]["failed_at"] == f"{FAILED:%Y-%m-%dT%H:%M:%S}.000250Z"
 
 
-@pytest.mark.parametrize("name", ["runs", "groups", "show", "explain"])
+@pytest.mark.parametrize("name", NAMES)
 def test_a_schema_refuses_what_it_does_not_know(name: str) -> None:
     """A name that is misspelt or missing is noticed."""
     with pytest.raises(ValidationError):
-        _validate(name, {"schema_version": 1, "surprise": True})
+        fits(name, {"schema_version": 1, "surprise": True})

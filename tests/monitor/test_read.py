@@ -87,6 +87,9 @@ FILTERED: list[tuple[RunFilter, list[int]]] = [
     (RunFilter(reason=ReasonCode.NO_STEP_ROWS), [UNCLEAR]),
     (RunFilter(reason=ReasonCode.NOT_IN_ERROR), [STUCK, SUSPENDED, DONE]),
     (RunFilter(reason=ReasonCode.ATTEMPT_OPEN), []),
+    (RunFilter(eligibility=Eligibility.RESUMABLE), [SOON, LATER]),
+    (RunFilter(eligibility=Eligibility.UNKNOWN), [UNCLEAR]),
+    (RunFilter(eligibility=Eligibility.NOT_RESUMABLE), [HOPELESS, LOST]),
     (RunFilter(needs_eyes=True), [STUCK]),
     (RunFilter(text="postcode__c"), [SOON]),
     (RunFilter(text="r-6"), [DONE]),
@@ -185,6 +188,13 @@ def test_groups_tell_how_many_can_be_saved_and_until_when(engine: Engine) -> Non
     assert first.cause == "Postcode__c of ‹id› is missing"
     assert (second.count, second.sample_run) == (4, _id(LATER))
     assert second.resumable == 1
+    assert first.reason_codes == (ReasonCode.STEP_FLOW_ERROR,)
+    assert set(second.reason_codes) == {
+        ReasonCode.STEP_FLOW_ERROR,
+        ReasonCode.NO_STEP_ROWS,
+        ReasonCode.APPROVAL_RUN,
+        ReasonCode.WINDOW_EXPIRED,
+    }
     assert others == []
     assert _numbers(engine, RunFilter(group=second.id[:6])) == [LATER, UNCLEAR, HOPELESS, LOST]
 
@@ -202,6 +212,7 @@ def test_a_lost_group_promises_nothing(engine: Engine) -> None:
     assert {(group.resumable, group.first_deadline, group.readiness) for group in found} == {
         (0, None, Readiness.UNASSESSED)
     }
+    assert found[0].reason_codes[0] is ReasonCode.WINDOW_EXPIRED
 
 
 def test_a_group_prefix_must_mean_one_group(engine: Engine) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -117,6 +118,34 @@ def test_an_assignee_who_is_still_away_lets_it_fail_again(away: PersonFacts) -> 
     """The whole cause can be seen, and it is still there."""
     verdict = judge(_assigned(away))
     assert (verdict.reason, verdict.readiness) == (ReasonCode.ASSIGNEE_INACTIVE, Readiness.LIKELY_TO_FAIL_AGAIN)
+
+
+@pytest.mark.parametrize(
+    ("beside", "expected"),
+    [
+        ({}, Readiness.LIKELY_TO_FAIL_AGAIN),
+        ({"pending_outputs": True}, Readiness.READY),
+        ({"status": "Completed"}, Readiness.READY),
+        ({"step_type": "BackgroundStep"}, Readiness.READY),
+    ],
+)
+def test_who_would_get_a_replacement_work_item_must_be_there(beside: dict[str, Any], expected: Readiness) -> None:
+    """A resume starts the discontinued steps beside the failed one again: a frozen assignee of one fails the fixed run."""
+    discontinued = step(id="0jL000000000002EAA", name="Checklist", status="Discontinued", step_type="InteractiveStep")
+    item = WorkItemFacts(RUN, "0jf000000000001AAA", discontinued.id, "Completed", PERSON.id)
+    old, new = _version(8, FAILED - 9 * HOUR, current=False), _version(9, FAILED + HOUR)
+    story = failed_run(
+        steps=(step(), discontinued._replace(**beside)),
+        work_items=(item,),
+        people=(PERSON._replace(is_frozen=True),),
+        called_flows=CALL,
+        flow_versions=(old, new),
+    )
+    verdict = judge(story)
+    assert (verdict.reason, verdict.readiness) == (ReasonCode.STEP_FLOW_ERROR, expected)
+    if expected is Readiness.LIKELY_TO_FAIL_AGAIN:
+        assert "is still frozen" in verdict.readiness_note
+        assert "Checklist" in verdict.readiness_note
 
 
 def test_an_assignee_who_came_back_after_the_failure_makes_it_ready() -> None:

@@ -211,6 +211,7 @@ def test_a_missing_permission_is_refused_without_blaming_the_verdict(url: str) -
         assert outcomes(batch) == {"REFUSED": 1}
         (attempt,) = shop.rows(ResumeAttempt)
         assert not attempt.mismatch
+        assert attempt.detail.startswith("NO_PERMISSION: ")
 
 
 def test_the_value_that_is_written_is_a_setting(url: str) -> None:

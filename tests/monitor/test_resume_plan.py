@@ -19,6 +19,7 @@ from monitor.assessment import Assessment
 from monitor.plans import Plan
 from monitor.resume import BatchOutcome, dry_run
 from monitor.rows import RunFilter
+from monitor.settings import ResumeSettings
 from monitor.verdict import Eligibility, ReasonCode
 from tests.monitor.workshop import ALLOWED, Workshop, workshop
 
@@ -125,7 +126,7 @@ def test_a_plan_survives_its_file(shop: Workshop) -> None:
     shop.sync()
     plan = shop.plan()
     assert Plan.from_json(through_json(plan)) == plan
-    assert Plan.from_json(orjson.loads(orjson.dumps(dry_run(plan).to_json()))) == plan
+    assert Plan.from_json(orjson.loads(orjson.dumps(dry_run(plan, ALLOWED).to_json()))) == plan
     assert shop.execute(Plan.from_json(through_json(plan))).outcome is BatchOutcome.ALL_VERIFIED
 
 
@@ -155,6 +156,7 @@ def test_a_dry_run_attempts_nothing(shop: Workshop) -> None:
     shop.fail_runs(1)
     shop.sync()
     before = shop.org.api_calls()
-    document = dry_run(shop.plan()).to_json()
+    document = dry_run(shop.plan(), ResumeSettings()).to_json()
     assert (document["outcome"], document["batch"], document["attempts"]) == ("DRY_RUN", None, [])
+    assert document["reason_code"] == "READ_ONLY"
     assert shop.org.api_calls() == before

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from monitor.signature import clean, group_id, mask, normalise
+from monitor.signature import clean, group_id, headline, mask, normalise
 
 
 @pytest.mark.parametrize(
@@ -18,6 +18,7 @@ from monitor.signature import clean, group_id, mask, normalise
         ("It broke. Error ID: 904995012-1848 (-1729843112)", "It broke."),
         ("It broke (Salesforce Error ID: 904995012-184812)", "It broke"),
         ("It broke: 904995012-1848", "It broke"),
+        ("correlation id 7c1f-904995012-1848 stays", "correlation id 7c1f-904995012-1848 stays"),
         ("Orders 2026-11 stay", "Orders 2026-11 stay"),
         (
             (
@@ -31,6 +32,29 @@ from monitor.signature import clean, group_id, mask, normalise
 def test_error_texts_are_cleaned_for_people(text: str | None, expected: str | None) -> None:
     """One line, the cause first, without Salesforce's error number and advice, which nobody can use."""
     assert clean(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("An Apex error occurred: System.LimitException: 101", "System.LimitException: 101"),
+        ("LOCKED: try later. (it tried to update ‹id›)", "LOCKED: try later."),
+        (
+            "The flow tried to update these records: 001A. This error occurred: LOCKED. Error ID: 904995012-1848",
+            "LOCKED.",
+        ),
+        (
+            "The work item of step Check can't be assigned to ‹e-mail› because the user is frozen.",
+            "can't be assigned to ‹e-mail› because the user is frozen.",
+        ),
+        ("An Apex error occurred: ", "An Apex error occurred"),
+        ("It broke.", "It broke."),
+    ],
+)
+def test_a_headline_begins_with_what_broke(text: str, expected: str) -> None:
+    """One line of a list shows the telling part, from the raw text as from the cleaned one."""
+    assert headline(text) == expected
+    assert headline(clean(text) or text) == expected
 
 
 @pytest.mark.parametrize(

@@ -8,20 +8,19 @@ from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
-import jsonschema
 import pytest
+import requests
 import stamina
 from sqlalchemy import create_engine, text
 
 from fixtures.org import serve
+from tests.schemas import fits
 from tests.tui.failing import HOSTILE, FailingOrg, failing_org
 from tests.tui.typed import Type, reprise
 from tui.cli import main
 from tui.output import SCHEMA_VERSION
 
 __all__ = ["reprise"]
-
-SCHEMAS = Path(__file__).parents[2] / "docs" / "schemas"
 
 
 def use(served: FailingOrg, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -258,12 +257,27 @@ def test_filters(reprise: Type, filters: str, matching: int) -> None:
     assert document["total"] == len(document["runs"]) == matching
 
 
-@pytest.mark.parametrize("command", ["runs", "show", "groups", "explain"])
-def test_documents_keep_their_published_shape(synced: FailingOrg, reprise: Type, command: str) -> None:
+@pytest.mark.parametrize("schema", ["runs", "show", "groups", "explain", "resume", "error"])
+def test_documents_keep_their_published_shape(synced: FailingOrg, reprise: Type, schema: str) -> None:
     """What a script was written against last year still fits docs/schemas."""
-    schema = json.loads((SCHEMAS / f"{command}.json").read_text("utf-8"))
-    words = [command, synced.screening] if command == "show" else [command]
-    jsonschema.validate(reprise(*words, "--json").document, schema)
+    lines = {"show": f"show {synced.screening}", "resume": "resume --at-risk", "error": "show nobody"}
+    fits(schema, reprise(f"{lines.get(schema, schema)} --json").document)
+
+
+def test_documents_of_what_acts_keep_their_published_shape(writing: FailingOrg, reprise: Type) -> None:
+    """The same for passes, audits, resumes and the rounds of the service, whether the org answers or not."""
+    fits("sync", reprise("sync --full --json").document)
+    fits("reconcile", reprise("reconcile --json").document)
+    resumed = reprise("resume", *writing.loans, "--execute", "--reason", "flow fixed", "--json").document
+    fits("resume", resumed)
+    first = reprise("watch --once --json").document
+    writing.org.world.advance(timedelta(days=8))
+    second = reprise("watch --once --json").document
+    requests.post(f"{writing.org.control_url}/expire/sessions", timeout=10)
+    third = reprise("watch --once --json").document
+    assert (len(first["alerts"]), len(second["alerts"]), bool(third["problems"])) == (1, 1, True)
+    for round_ in (first, second, third):
+        fits("watch", round_)
 
 
 def test_a_wide_terminal_has_the_reason_beside_the_run(
@@ -370,6 +384,13 @@ def test_a_dry_run_writes_nothing(writing: FailingOrg, reprise: Type) -> None:
     assert "Nothing was sent." in ended.err
     assert writing.org.api_calls() == before
     assert all(run["attempts"] == 0 for run in reprise("runs --json").document["runs"])
+    assert reprise("resume --at-risk --json").document["reason_code"] is None
+
+
+def test_a_preview_says_first_what_an_execution_lacks(synced: FailingOrg, reprise: Type) -> None:
+    """Whoever may not write reads it under the plan, not after a second command was typed."""
+    assert "set REPRISE_ALLOW_WRITES=1, then add --execute" in reprise("resume", synced.loans[0]).err
+    assert reprise("resume", synced.loans[0], "--json").document["reason_code"] == "READ_ONLY"
 
 
 def test_writes_are_refused_until_allowed(synced: FailingOrg, reprise: Type) -> None:

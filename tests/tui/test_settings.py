@@ -125,6 +125,9 @@ def test_all_problems_are_told_at_once_with_file_key_and_nearest_key(tmp_path: P
     [
         ("[sync\n", "not valid TOML"),
         ("sync = 3", "write it as a table"),
+        ('[sync]\npoll_floor = "0s"', "should be greater than 0 seconds"),
+        ('[resume]\nfirst_look_after = "0s"', "should be greater than 0 seconds"),
+        ("[resume]\npatience = -1", "should be greater than or equal to 0 seconds"),
         ('[orgs.prod]\nclient_id = "x"', "orgs.prod.instance_url: field required"),
         ('[orgs.prod]\ninstance_url = "https://x.my.salesforce.com"', "no complete way to sign in"),
         ('[orgs.prod]\ninstance_url = "x.my.salesforce.com"\nusername = "u"', "is not a URL"),

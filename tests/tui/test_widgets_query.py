@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 
 from monitor.rows import RunFilter
+from monitor.verdict import Eligibility
 from tui.screens.changes import compare
 from tui.screens.query import View, parse_query
 from tui.widgets.confirmation import needs_number
@@ -24,11 +25,13 @@ def test_words_and_keys_narrow_the_filter() -> None:
         group="ab12",
         text="missing field",
     )
+    assert parse_query("ok:?", RunFilter()).eligibility is Eligibility.UNKNOWN
 
 
 @pytest.mark.parametrize(("typed", "said"), [
     ("colour:red", "there is no key 'colour'"),
     ("status:", "status: needs a value behind it"),
+    ("ok:maybe", "ok: is yes, no or unknown, not 'maybe'"),
     ("left<soon", "'soon' is not a length of time"),
     ('"open', "the quotation mark is not closed"),
 ])  # fmt: skip

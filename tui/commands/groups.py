@@ -41,6 +41,8 @@ def groups(context: typer.Context) -> ExitCode:
 
 def group_lines(found: Sequence[CauseGroup], now: datetime, width: int) -> Iterator[Line]:
     """Each group: figures and place, the cause, what changed since, and the command that acts on it."""
+    from monitor.signature import headline
+
     if found:
         yield (Span(f"{'RUNS':>5} {'  SOONEST':<11} {'CAN RESUME':<11} ORCHESTRATION › STAGE › STEP", Tone.STRONG),)
     several = len({group.org for group in found}) > 1
@@ -56,7 +58,20 @@ def group_lines(found: Sequence[CauseGroup], now: datetime, width: int) -> Itera
             Span(f" {f'{group.resumable} of {group.count}':<11} "),
             Span(fit(place, width - 30), Tone.STRONG),
         )
-        yield from ((Span(f"      {part}"),) for part in excerpt(plain(group.cause), width - 6, 2))
-        note = f"{lower(group.readiness)}: {plain(group.readiness_note)}".removesuffix(": ")
+        yield from ((Span(f"      {part}"),) for part in excerpt(plain(headline(group.cause)), width - 6, 2))
+        note, command = _way_on(group)
         yield from ((Span(f"      {part}", Tone.MUTED),) for part in excerpt(note + new, width - 6, 2))
-        yield (Span(f"      reprise resume --group {group.id}", Tone.MUTED),)
+        yield (Span(f"      {command}", Tone.MUTED),)
+
+
+def _way_on(group: CauseGroup) -> tuple[str, str]:
+    """Whether a resume makes sense, and the command that acts; where no run can be resumed, why, and what explains it."""
+    from monitor.reasons import explain
+
+    if group.resumable:
+        note = f": {plain(group.readiness_note)}" if group.readiness_note else ""
+        return lower(group.readiness) + note, f"reprise resume --group {group.id}"
+    code = group.reason_codes[0]
+    sentence = explain(code).sentence
+    # A group without an error text has the sentence for its cause.
+    return code if sentence == group.cause else f"{code}: {sentence}", f"reprise explain {code}"

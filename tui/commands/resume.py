@@ -63,7 +63,7 @@ def resume(
         made = _read_plan(plan) if plan else _make_plan(engine, settings, chosen)
         if execute and made.included:
             return _execute(engine, settings, made, reason or "", as_json=asked.json)
-        return _preview(made, org_time(engine, made.org), as_json=asked.json)
+        return _preview(made, org_time(engine, made.org), settings, as_json=asked.json)
 
 
 def _refuse_half_a_question(chosen: RunFilter, plan: Path | None, *, execute: bool, reason: str | None) -> None:
@@ -106,16 +106,17 @@ def _read_plan(file: Path) -> Plan:
     return Plan.from_json(document)
 
 
-def _preview(made: Plan, now: datetime, *, as_json: bool) -> ExitCode:
+def _preview(made: Plan, now: datetime, settings: Settings, *, as_json: bool) -> ExitCode:
     from monitor import resume
 
     if as_json:
-        output.document(resume.dry_run(made).to_json())
+        output.document(resume.dry_run(made, settings.resume).to_json())
     else:
         output.lines(plan_lines(made, now, output.width()))
     if not made.included:
         return diagnostics.fail(_why_nobody(made))
-    diagnostics.say("Nothing was sent. Add --execute --reason TEXT to the same command to send it.")
+    first = "" if settings.resume.allow_writes else "set REPRISE_ALLOW_WRITES=1, then "
+    diagnostics.say(f"Nothing was sent. To send it, {first}add --execute --reason TEXT to the same command.")
     return ExitCode.OK
 
 

@@ -77,7 +77,7 @@ def _section(title: str, body: Iterator[Line]) -> Iterator[Line]:
 
 
 def _head(detail: RunDetail, now: datetime, where: tzinfo, width: int) -> Iterator[Line]:
-    from tui.widgets.cells import can_be_resumed, definition, is_failed
+    from tui.widgets.cells import NO_ERROR_TEXT, can_be_resumed, definition, is_failed
 
     run = detail.line
     here = state(run.status)
@@ -88,7 +88,7 @@ def _head(detail: RunDetail, now: datetime, where: tzinfo, width: int) -> Iterat
         yield from _labelled("attention", (Span(plain(run.attention), Tone.WARNING),), width)
     if not is_failed(run):
         return
-    yield from _labelled("error", (Span(plain(run.error or "Salesforce gave no error text.")),), width)
+    yield from _labelled("error", (Span(plain(run.error or NO_ERROR_TEXT)),), width)
     yield from _labelled("deadline", _deadline(detail, now, where), width)
     answer = f"{can_be_resumed(run)} ({run.reason_code}, {run.confidence.lower()})"
     yield from _labelled("resumable", (Span(answer, Tone.STRONG),), width)
@@ -196,9 +196,10 @@ def _timeline(detail: RunDetail, now: datetime, where: tzinfo, width: int) -> It
 
 
 def _milestone(entry: Milestone, width: int) -> Line:
+    from tui.widgets.cells import happened
+
     tone = next((tone for start, tone in _MILESTONE_TONES.items() if entry.kind.startswith(start)), Tone.PLAIN)
-    actor = f" by {plain(entry.actor)}" if entry.actor else ""
-    return (Span(fit(plain(entry.text) + actor, width), tone),)
+    return (Span(fit(plain(happened(entry)), width), tone),)
 
 
 def _evidence(detail: RunDetail, width: int) -> Iterator[Line]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
-import time
 from array import array
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -15,7 +13,7 @@ from connector.mirror.engine import org_now, orgs
 from connector.settings import OrgSettings
 from monitor import read
 from monitor.rows import Overview, RunDetail, RunFilter, RunLine
-from tui.opened import sync_and_judge
+from tui.opened import execute_plan, sync_and_judge
 
 if TYPE_CHECKING:
     from connector.org.client import OrgClient
@@ -76,27 +74,13 @@ class MirrorSource:
             self._engine,
             self._client,
             settings=self._settings.resume,
-            clock=_our_clock,
+            clock=lambda: datetime.now(UTC),
             sync_settings=self._settings.sync,
         )
 
     def execute(self, plan: Plan, reason: str, progress: Progress) -> Batch:
         """Resume the plan's runs and wait for proof."""
-        from monitor import resume
-
-        return resume.execute(
-            plan,
-            client=self._client,
-            engine=self._engine,
-            settings=self._settings.resume,
-            reason=reason,
-            actor=getpass.getuser(),
-            clock=_our_clock,
-            sleep=time.sleep,
-            progress=progress,
-            monitor=self._settings.monitor,
-            sync_settings=self._settings.sync,
-        )
+        return execute_plan(plan, self._client, self._engine, self._settings, reason, progress)
 
     def close(self) -> None:
         """Close the connections to the org."""
@@ -127,7 +111,3 @@ NEVER_SYNCED = Overview(
     api_max=None,
     total=0,
 )
-
-
-def _our_clock() -> datetime:
-    return datetime.now(UTC)

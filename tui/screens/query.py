@@ -6,6 +6,7 @@ import shlex
 from dataclasses import dataclass, replace
 
 from monitor.rows import RunFilter
+from monitor.verdict import Eligibility
 from tui.format import length_of_time, plain
 
 STATUSES = {
@@ -15,7 +16,13 @@ STATUSES = {
     "done": "Completed",
     "canceled": "Canceled",
 }
-KEYS = "status:, orch:, group: and left<"
+CAN_BE_RESUMED = {
+    "yes": Eligibility.RESUMABLE,
+    "no": Eligibility.NOT_RESUMABLE,
+    "unknown": Eligibility.UNKNOWN,
+    "?": Eligibility.UNKNOWN,
+}
+KEYS = "status:, ok:, orch:, group: and left<"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +74,10 @@ def _narrowed(chosen: RunFilter, key: str, value: str) -> RunFilter:
     match key:
         case "status":
             return replace(chosen, statuses=tuple(STATUSES.get(each.lower(), each) for each in value.split("|")))
+        case "ok":
+            if value.lower() not in CAN_BE_RESUMED:
+                raise ValueError(f"ok: is yes, no or unknown, not {value!r}")
+            return replace(chosen, eligibility=CAN_BE_RESUMED[value.lower()])
         case "orch":
             return replace(chosen, orchestration=value)
         case "group":

@@ -8,11 +8,13 @@ from datetime import datetime
 from functools import lru_cache
 
 from monitor.reasons import explain
-from monitor.rows import RunLine
+from monitor.rows import Milestone, RunLine
+from monitor.signature import headline
 from monitor.verdict import Eligibility
 from tui.format import FAILED, Span, Tone, fit, in_words, pad, plain, state, time_left, time_left_tone
 
 NOTHING = "—"
+NO_ERROR_TEXT = "Salesforce gave no error text."
 
 OK_WORDS = {Eligibility.RESUMABLE: "yes", Eligibility.NOT_RESUMABLE: "no", Eligibility.UNKNOWN: "?"}
 
@@ -54,10 +56,20 @@ def place(line: RunLine) -> str:
 
 
 def why(line: RunLine) -> str:
-    """What broke, or why a run that did not break needs eyes, or simply its state."""
+    """What broke, in one line, or why a run that did not break needs eyes, or simply its state."""
     if is_failed(line):
-        return line.error or explain(line.reason_code).sentence
+        return headline(line.error) if line.error else explain(line.reason_code).sentence
     return line.attention or state(line.status).word
+
+
+AUTOMATED = "autoproc@"
+"""How the user name of Salesforce's Automated Process user begins: naming it tells nobody anything."""
+
+
+def happened(milestone: Milestone) -> str:
+    """A milestone and the person behind it."""
+    actor = milestone.actor
+    return milestone.text if not actor or actor.startswith(AUTOMATED) else f"{milestone.text} by {actor}"
 
 
 def age(line: RunLine, now: datetime) -> str:

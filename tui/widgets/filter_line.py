@@ -42,7 +42,7 @@ class FilterLine(Input):
     """
 
     def __init__(self) -> None:
-        super().__init__(placeholder="words  status:failed  orch:Loan*  group:…  left<1d", compact=True)
+        super().__init__(placeholder="words  status:failed  ok:yes  orch:Loan*  group:…  left<1d", compact=True)
         self._before = ""
         self._pause: Timer | None = None
 

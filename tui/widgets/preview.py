@@ -6,8 +6,9 @@ from datetime import datetime, tzinfo
 
 from monitor.reasons import explain
 from monitor.rows import RunLine
+from monitor.signature import headline
 from tui.format import Line, Span, Tone, count, instant, plain, state
-from tui.widgets.cells import can_be_resumed, definition, is_failed, left, place
+from tui.widgets.cells import NO_ERROR_TEXT, can_be_resumed, definition, is_failed, left, place
 
 
 def preview(line: RunLine, now: datetime, where: tzinfo) -> tuple[Line, ...]:
@@ -21,7 +22,7 @@ def preview(line: RunLine, now: datetime, where: tzinfo) -> tuple[Line, ...]:
         Span(f"{here.symbol} Failed {instant(line.failed_at, where)}", here.tone),
         Span(f" in {plain(place(line))}"),
     )
-    error = (Span(f"  {plain(line.error or 'Salesforce gave no error text')}"),)
+    error = (Span(f"  {plain(headline(line.error) if line.error else NO_ERROR_TEXT)}"),)
     return (head, what, error, _chance(line, now, where), _readiness(line))
 
 

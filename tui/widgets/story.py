@@ -19,21 +19,19 @@ from tui.format import (
     Span,
     State,
     Tone,
+    count,
     in_words,
     instant,
     pad,
     plain,
     state,
 )
-from tui.widgets.cells import can_be_resumed, definition, is_failed, left, why
+from tui.widgets.cells import NO_ERROR_TEXT, can_be_resumed, definition, happened, is_failed, left
 
 Clock = tuple[datetime, tzinfo]
 """The org's time now, and the zone it is shown in."""
 
 Child = TypeVar("Child", StageLine, StepLine, WorkItemLine)
-
-NOBODY = "autoproc@"
-"""How the user name of Salesforce's Automated Process user begins."""
 
 _STEP_TYPES = {
     "BackgroundStep": "background",
@@ -143,10 +141,8 @@ def _mark(at: datetime | None, where: tzinfo, symbol: str, tone: Tone, text: str
 
 
 def _look_of(milestone: Milestone) -> tuple[str, Tone, str]:
-    actor = milestone.actor or ""
-    by = "" if actor in milestone.text or actor.startswith(NOBODY) else f" by {plain(actor)}"
     here = _state_after(milestone.kind)
-    return here.symbol, here.tone, plain(milestone.text) + by
+    return here.symbol, here.tone, plain(happened(milestone))
 
 
 def _state_after(kind: str) -> State:
@@ -162,16 +158,18 @@ def facts(detail: RunDetail) -> tuple[Line, ...]:
     """The error, what the verdict stands on, and what a resume would do."""
     line = detail.line
     return (
-        *_section("Error", [why(line)] if is_failed(line) else ["none"]),
-        *_section(
-            "Same cause", [f"{detail.same_cause} other runs (= on the list shows them)"] if detail.same_cause else []
-        ),
+        *_section("Error", [line.error or NO_ERROR_TEXT] if is_failed(line) else ["none"]),
+        *_section("Same cause", [_same_cause(detail.same_cause)] if detail.same_cause else []),
         *_section("Why this verdict", [_evidence(fact) for fact in detail.evidence]),
         *(_section("A resume would", _effects(detail.blast_radius)) if is_failed(line) else ()),
         *_section(
             "Run", [line.id, *([f"record {line.record}"] if line.record else []), *([detail.url] if detail.url else [])]
         ),
     )
+
+
+def _same_cause(others: int) -> str:
+    return f"{count(others, 'other run')} failed alike; = on the list shows them"
 
 
 def _section(title: str, sentences: list[str]) -> tuple[Line, ...]:
