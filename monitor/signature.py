@@ -19,7 +19,7 @@ _NUMBER = r"(?<!\w)[-+]?\d[\d.,:]*(?!\w)"
 
 _LOOK_UP = "You can look up ExceptionCode values in the SOAP API Developer Guide."
 _ATTEMPTED = re.compile(r"^The flow tried to (\w+) these records: (.+?)\. This error occurred: (.+)$")
-_PREAMBLE = re.compile(r"^(?:An Apex error occurred: |The work item of step .+? (?=can't be assigned to ))")
+_PREAMBLE = re.compile(r"^(?:An Apex error occurred: |The work item of step .+? can't be assigned to .+? because )")
 _WHAT_WAS_TRIED = re.compile(r" \(it tried to \w+ .+\)$")
 _NUMBERED = re.compile(_ERROR_NUMBER, re.IGNORECASE)
 _PERSONAL = re.compile(f"(?P<mail>{_EMAIL})|(?P<id>{_RECORD_ID})")

@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 
 from tests.tui import commands_page
-from tests.tui.typed import Type, in_a_process, reprise
+from tests.tui.typed import Type, hears_interrupts, in_a_process, reprise
 from tui import output
 from tui.diagnostics import ExitCode
 
-__all__ = ["reprise"]
+__all__ = ["hears_interrupts", "reprise"]
 
 COMMANDS = [
     "dashboard",
@@ -129,6 +129,7 @@ def test_an_error_of_ours_is_one_sentence_and_a_trace_only_on_request(reprise: T
     assert "Traceback" in loud.err
 
 
+@pytest.mark.usefixtures("hears_interrupts")
 def test_an_interruption_has_its_exit_code() -> None:
     """Ctrl-C while an org does not answer is 130, one word and no stack trace."""
     with socket.create_server(("127.0.0.1", 0)) as silent:

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.tui.typed import Ended, Type, in_a_process, reprise
+from tests.tui.typed import Ended, Type, hears_interrupts, in_a_process, reprise
 
-__all__ = ["reprise"]
+__all__ = ["hears_interrupts", "reprise"]
 
 
 @pytest.fixture(scope="module")
@@ -69,6 +69,7 @@ def test_a_port_in_use_is_told(reprise: Type) -> None:
     assert "--port 0" in ended.err
 
 
+@pytest.mark.usefixtures("hears_interrupts")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_the_org_does_not_outlive_the_demo(number: signal.Signals, tmp_path: Path) -> None:
     """Ctrl-C and kill end both, with the exit code of an interruption, and leave no files behind."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -45,6 +46,14 @@ def reprise(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch,
         return Ended(int(code), printed.out, printed.err)
 
     return typed
+
+
+@pytest.fixture
+def hears_interrupts() -> Iterator[None]:
+    """Started processes hear Ctrl-C; they inherit deafness where a shell runs these tests in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 def in_a_process(*words: str, **environment: str) -> Ended:

@@ -65,13 +65,13 @@ class HelpScreen(ModalScreen[None]):
 
 def commands(screen: Screen[object]) -> list[Command]:
     """Each binding of ours that works on `screen`, the focused widget's first."""
-    nodes: list[DOMNode] = [*(screen.focused.ancestors_with_self if screen.focused else (screen, screen.app))]
+    app = screen.app
+    nodes: list[DOMNode] = [*(screen.focused.ancestors_with_self if screen.focused else (screen, app))]
     keys: dict[tuple[str, str, DOMNode], list[str]] = {}
     for node in nodes:
         for kind in type(node).__mro__:
             # Bindings inherited from Textual scroll sideways or move the focus: noise here.
             bindings = kind.__dict__.get("BINDINGS", ()) if kind.__module__.startswith("tui.") else ()
             for binding in Binding.make_bindings(bindings):
-                shown = keys.setdefault((binding.description, binding.action, node), [])
-                shown.append(screen.app.get_key_display(binding))
-    return [Command("  ".join(shown), *what) for what, shown in keys.items()]
+                keys.setdefault((binding.description, binding.action, node), []).append(app.get_key_display(binding))
+    return [Command("  ".join(dict.fromkeys(shown)), *what) for what, shown in keys.items()]

@@ -146,9 +146,12 @@ class RunScreen(Screen[None]):
             self.query_one(f"#{name} > Static", Static).update(content(lines))
         if self._shown != self.detail.line.id:
             self._shown = self.detail.line.id
-            # Now and the deadline are at the far end of the axis.
-            self.call_after_refresh(self.query_one("#timeline", Pane).scroll_end, animate=False)
+            self._show_the_present()
         self.status.text = f"{self.runs.position + 1:,}/{len(self.runs.rows):,} · run {self.detail.line.id}"
+
+    def _show_the_present(self) -> None:
+        """Now and the deadline are at the far end of the axis."""
+        self.call_after_refresh(self.query_one("#timeline", Pane).scroll_end, animate=False)
 
     # Keys
 
@@ -166,9 +169,12 @@ class RunScreen(Screen[None]):
         self._select(names[(here + by) % len(names)])
 
     def _select(self, name: str) -> None:
+        chosen = self.query_one(f"#{name}", Pane)
+        if chosen.id == "timeline" and not chosen.display:
+            self._show_the_present()  # what does not show cannot be scrolled before
         for pane in self.query(Pane):
-            pane.set_class(pane.id == name, "-current")
-        self.query_one(f"#{name}").focus()
+            pane.set_class(pane is chosen, "-current")
+        chosen.focus()
 
     async def action_resume(self) -> None:
         """Preview a resume of this run."""

@@ -101,6 +101,9 @@ class Column:
 GUTTER = 4
 """Cells before the first column: cursor, mark, state symbol, space."""
 
+SCROLL_BAR = 1
+"""Cells that the list's scroll bar takes, whether it shows or not."""
+
 LEFT = Column("  LEFT ▴", 10, left)
 _OK = Column("OK?", 3, lambda line, _: Span(can_be_resumed(line)))
 _AGE = Column("AGE", 7, lambda line, now: Span(age(line, now), Tone.MUTED), right=True)

@@ -26,7 +26,7 @@ from textual.strip import Strip
 
 from monitor.rows import RunLine
 from tui.format import Tone, state
-from tui.widgets.cells import GUTTER, columns, left
+from tui.widgets.cells import GUTTER, SCROLL_BAR, columns, left
 
 KEPT_LINES = 1024
 """Lines remembered after they left the screen; a page back is then painted without asking again."""
@@ -326,7 +326,7 @@ class RunList(ScrollView, can_focus=True, inherit_bindings=False):
         ]
         if line is None:
             return [*segments, Segment("no longer in the mirror" if gone else "…", self._tone(Tone.MUTED, over))]
-        for column in columns(self.size.width):
+        for column in columns(self.size.width - SCROLL_BAR):
             text, tone = column.text(line, self.now)
             segments.append(Segment(text, self._tone(Tone.MUTED if gone else tone, over)))
             segments.append(Segment(" ", self._style(*over)))
