@@ -1,14 +1,14 @@
 """The service behind `reprise watch`: one cycle after another on APScheduler, until it is told to stop.
 
-A cycle is sync, assess, evaluate, deliver, verify. A part that fails is reported and the others go on: above all, alerts
-are evaluated when the org cannot be read, because deadlines do not wait for the network.
+A cycle is sync, once a day an audit of all Ids, assess, evaluate, deliver, verify. A part that fails is reported and the
+others go on: above all, alerts are evaluated when the org cannot be read, because deadlines do not wait for the network.
 """
 
 from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -16,13 +16,14 @@ from typing import TypeVar
 
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
-from sqlalchemy import Engine, func, select
-from sqlmodel import col
+from sqlalchemy import Engine
 
+from connector.audits import is_due
 from connector.mirror.engine import find_org, org_now
-from connector.mirror.tables import SyncPass
+from connector.mirror.state import calls_since
 from connector.org.client import OrgClient
 from connector.pace import Budget, next_interval
+from connector.reconcile import ReconcileReport, reconcile
 from connector.report import SyncReport
 from connector.settings import SyncSettings
 from connector.sync import sync
@@ -51,6 +52,7 @@ class CycleReport:
 
     started_at: datetime
     sync: SyncReport | None = None
+    audit: ReconcileReport | None = None  # None also where no audit was due
     evaluation: Evaluation | None = None
     delivery: DeliveryReport | None = None
     verification: VerifyReport | None = None
@@ -59,7 +61,9 @@ class CycleReport:
     @property
     def warnings(self) -> tuple[str, ...]:
         """What people should know although the part itself went through."""
-        return (self.sync.warnings if self.sync else ()) + (self.delivery.problems if self.delivery else ())
+        parts = (self.sync, self.audit)
+        found = [warning for part in parts if part for warning in part.warnings]
+        return (*dict.fromkeys(found), *(self.delivery.problems if self.delivery else ()))
 
 
 @dataclass(slots=True)
@@ -88,13 +92,16 @@ class Watcher:
                 return None
 
         started_at = self.clock()
+        audited = None
         synced = attempt("sync", lambda: sync(self.client, self.engine, self.sync_settings))
         if synced is not None:
-            attempt("assess", lambda: self._assess(synced))
+            audited = attempt("audit", self._audit)
+            changed = synced.changed_runs | (audited.changed_runs if audited else frozenset())
+            attempt("assess", lambda: self._assess(changed))
         evaluation = attempt("evaluate", self._evaluate)
         delivery = attempt("deliver", lambda: deliver(self.engine, self.channels, self.clock(), self.alerts))
         verification = attempt("verify", self._verify) if synced is not None else None
-        return CycleReport(started_at, synced, evaluation, delivery, verification, tuple(problems))
+        return CycleReport(started_at, synced, audited, evaluation, delivery, verification, tuple(problems))
 
     def interval(self, report: CycleReport) -> timedelta:
         """How long to wait after this cycle, as the org's API budget allows."""
@@ -102,15 +109,21 @@ class Watcher:
         if synced is None or synced.api_used is None or synced.api_max is None:
             return self.sync_settings.poll_floor
         since = self.clock() - _DAY
-        ours = _calls_since(self.engine, self.client.identity.org_id, since)
+        ours = calls_since(self.engine, self.client.identity.org_id, since)
         budget = Budget(ours, synced.api_used, synced.api_max)
         verifying = report.verification is not None and report.verification.still_open > 0
         return next_interval(self.sync_settings, budget, calls_per_poll=synced.api_calls, verifying=verifying)
 
-    def _assess(self, synced: SyncReport) -> int:
+    def _audit(self) -> ReconcileReport | None:
+        """The Id audit, on the day that it is due."""
+        if not is_due(self.engine, self.client.identity.org_id, self.sync_settings, self.client.now()):
+            return None
+        return reconcile(self.client, self.engine, self.sync_settings)
+
+    def _assess(self, changed: Collection[str]) -> int:
         """The first cycle judges every failed run: what changed while nobody watched is not known."""
         org = find_org(self.engine, self.client.identity.org_id)
-        runs = synced.changed_runs if self._judged_all else None
+        runs = changed if self._judged_all else None
         judged = assess(self.engine, org_now(org, self.clock()), runs=runs, org_id=org.org_id)
         self._judged_all = True
         return judged
@@ -123,15 +136,6 @@ class Watcher:
         return verify_open(
             self.engine, self.client, settings=self.resume, clock=self.clock, sync_settings=self.sync_settings
         )
-
-
-def _calls_since(engine: Engine, org_id: str, since: datetime) -> int:
-    """API calls that our passes over this org have used."""
-    spent = select(func.coalesce(func.sum(SyncPass.api_calls), 0)).where(
-        col(SyncPass.org_id) == org_id, col(SyncPass.started_at) >= since
-    )
-    with engine.connect() as connection:
-        return connection.scalars(spent).one()
 
 
 def watch(

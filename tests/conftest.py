@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -13,6 +14,11 @@ from tests import postgres
 
 # Read before clean_environment takes our variables away.
 POSTGRES_IS_REQUIRED = bool(os.environ.get("REPRISE_REQUIRE_POSTGRES"))
+
+
+def pytest_collection_finish() -> None:
+    """What was imported lives to the end: the cycle collector need not look through it again, a sixth of all time."""
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

@@ -39,10 +39,10 @@ class Cluster:
             connection.execute(statement.encode())
 
     @contextlib.contextmanager
-    def database(self) -> Iterator[str]:
-        """Yield the URL of an empty database and drop it afterwards."""
+    def database(self, template: str = "template1") -> Iterator[str]:
+        """Yield the URL of a copy of the database `template`, by default an empty one, and drop it afterwards."""
         name = f"t{uuid4().hex}"
-        self._execute(f"CREATE DATABASE {name}")
+        self._execute(f"CREATE DATABASE {name} TEMPLATE {template}")
         try:
             yield self.url(name)
         finally:

@@ -94,7 +94,7 @@ _JOINERS = "\u200c\u200d"
 
 def visible(text: str) -> str:
     """`text` with control, direction and other invisible characters made visible as `�`, and every blank a plain one."""
-    if text.isascii() and text.isprintable():
+    if text.isprintable():  # then it holds no blank but plain ones, and nothing invisible
         return text
     return "".join(_visible(character) for character in text)
 

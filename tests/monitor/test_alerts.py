@@ -16,7 +16,7 @@ from monitor.alerts import evaluate
 from monitor.channels import Message
 from monitor.ledger import AlertDelivery, AlertMessage, AlertNotice
 from monitor.settings import MonitorSettings
-from tests.monitor.workshop import Workshop, workshop
+from tests.monitor.workshop import Workshop, empty_mirror, workshop
 
 SETTINGS = MonitorSettings()
 
@@ -24,7 +24,7 @@ SETTINGS = MonitorSettings()
 @pytest.fixture
 def shop(tmp_path: Path) -> Iterator[Workshop]:
     """A workshop on SQLite."""
-    with workshop(f"sqlite:///{tmp_path / 'mirror.sqlite3'}") as made:
+    with workshop(empty_mirror(tmp_path)) as made:
         yield made
 
 

@@ -21,7 +21,7 @@ from monitor.rows import RunFilter
 from monitor.verdict import Readiness, ReasonCode
 from tests.monitor.mirrored import add, add_org, copy, quiet
 from tests.monitor.stories import FAILED, NOW
-from tests.monitor.workshop import Workshop, workshop
+from tests.monitor.workshop import Workshop, empty_mirror, workshop
 
 DAY = timedelta(days=1)
 
@@ -29,7 +29,7 @@ DAY = timedelta(days=1)
 @pytest.fixture
 def engine(tmp_path: Path) -> Iterator[Engine]:
     """An empty mirror of one org."""
-    engine = open_mirror(f"sqlite:///{tmp_path / 'mirror.sqlite3'}")
+    engine = open_mirror(empty_mirror(tmp_path))
     add_org(engine)
     yield engine
     engine.dispose()
@@ -38,7 +38,7 @@ def engine(tmp_path: Path) -> Iterator[Engine]:
 @pytest.fixture
 def work(tmp_path: Path) -> Iterator[Workshop]:
     """An org and its mirror."""
-    with workshop(f"sqlite:///{tmp_path / 'mirror.sqlite3'}") as opened:
+    with workshop(empty_mirror(tmp_path)) as opened:
         yield opened
 
 
@@ -140,7 +140,7 @@ def _readiness(work: Workshop, run: str) -> Readiness:
 
 def test_the_monday_scenario_is_judged_as_its_engine_answers(tmp_path: Path) -> None:
     """Every one of the 40 failed runs of the demo's org, over HTTP: what is certain is right, and nothing is unknown."""
-    with workshop(f"sqlite:///{tmp_path / 'mirror.sqlite3'}", scenario="monday") as work:
+    with workshop(empty_mirror(tmp_path), scenario="monday") as work:
         work.sync()
         lines = read.runs(work.engine, work.now(), RunFilter(statuses=("Error",))).runs
         assert len(lines) == 40

@@ -23,6 +23,7 @@ from monitor.settings import MonitorSettings
 from monitor.story import Story
 from tests.monitor.mirrored import add, add_org, copy, quiet
 from tests.monitor.stories import FAILED, NOW, log
+from tests.monitor.workshop import empty_mirror
 
 HOUR = timedelta(hours=1)
 KIND = StepKind("Loan", "Credit", "Call_Bureau")
@@ -78,7 +79,7 @@ def test_what_is_usual_lies_within_what_happened(durations: list[timedelta]) -> 
 @pytest.fixture
 def engine(tmp_path: Path) -> Iterator[Engine]:
     """A mirror whose completed runs took an hour for their step."""
-    engine = open_mirror(f"sqlite:///{tmp_path / 'mirror.sqlite3'}")
+    engine = open_mirror(empty_mirror(tmp_path))
     add_org(engine)
     add(engine, *(_with_step(number, "Completed") for number in range(100, 100 + ENOUGH)))
     with writing(engine) as connection:

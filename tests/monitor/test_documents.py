@@ -15,14 +15,14 @@ from monitor.assess import assess
 from monitor.verdict import ReasonCode
 from tests.monitor.mirrored import add, add_org, copy, quiet
 from tests.monitor.stories import FAILED, NOW
-from tests.monitor.workshop import workshop
+from tests.monitor.workshop import empty_mirror, workshop
 from tests.schemas import NAMES, fits
 
 
 @pytest.fixture
 def engine(tmp_path: Path) -> Engine:
     """A mirror with a failed and a completed run."""
-    engine = open_mirror(f"sqlite:///{tmp_path / 'mirror.sqlite3'}")
+    engine = open_mirror(empty_mirror(tmp_path))
     add_org(engine)
     add(engine, copy(1), quiet(2, "Completed"))
     assess(engine, NOW)
@@ -31,7 +31,7 @@ def engine(tmp_path: Path) -> Engine:
 
 def test_every_document_of_a_real_org_fits_its_schema(tmp_path: Path) -> None:
     """The Monday scenario over HTTP: its list, its groups, and runs of every reason in full."""
-    with workshop(f"sqlite:///{tmp_path / 'mirror.sqlite3'}", scenario="monday") as work:
+    with workshop(empty_mirror(tmp_path), scenario="monday") as work:
         work.sync()
         page = read.runs(work.engine, work.now())
         fits("runs", documents.runs(page))

@@ -24,7 +24,7 @@ from monitor.resume import BatchOutcome
 from monitor.rows import RunFilter
 from monitor.settings import ResumeSettings
 from monitor.verdict import ReasonCode
-from tests.monitor.workshop import ALLOWED, Workshop, workshop
+from tests.monitor.workshop import ALLOWED, Workshop, empty_mirror, workshop
 
 ROOT = Path(__file__).parent.parent.parent
 COLLECTIONS = "PATCH /services/data/v[0-9.]+/composite/sobjects"
@@ -33,7 +33,7 @@ COLLECTIONS = "PATCH /services/data/v[0-9.]+/composite/sobjects"
 @pytest.fixture
 def url(tmp_path: Path) -> str:
     """A SQLite mirror, for what does not depend on the store."""
-    return f"sqlite:///{tmp_path / 'mirror.sqlite3'}"
+    return empty_mirror(tmp_path)
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from monitor.ledger import ResumeAttempt, ResumeBatch
-from tests.monitor.workshop import ALLOWED, Workshop, workshop
+from tests.monitor.workshop import ALLOWED, Workshop, empty_mirror, workshop
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -37,7 +37,7 @@ def test_a_killed_resume_is_settled_without_a_second_call(
     tmp_path: Path, moment: int, writes: int, outcome: str
 ) -> None:
     """kill -9 before the call or after its reply: the lease outlives the process, and one look tells what became of it."""
-    database = f"sqlite:///{tmp_path / 'mirror.sqlite3'}"
+    database = empty_mirror(tmp_path)
     with workshop(database) as shop:
         (run,) = shop.fail_runs(1)
         shop.sync()

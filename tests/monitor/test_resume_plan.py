@@ -21,20 +21,20 @@ from monitor.resume import BatchOutcome, dry_run
 from monitor.rows import RunFilter
 from monitor.settings import ResumeSettings
 from monitor.verdict import Eligibility, ReasonCode
-from tests.monitor.workshop import ALLOWED, Workshop, workshop
+from tests.monitor.workshop import ALLOWED, Workshop, empty_mirror, workshop
 
 
 @pytest.fixture
 def shop(tmp_path: Path) -> Iterator[Workshop]:
     """A workshop on SQLite."""
-    with workshop(f"sqlite:///{tmp_path / 'mirror.sqlite3'}") as made:
+    with workshop(empty_mirror(tmp_path)) as made:
         yield made
 
 
 @pytest.fixture
 def monday(tmp_path: Path) -> Iterator[Workshop]:
     """A whole Monday morning, mirrored."""
-    with workshop(f"sqlite:///{tmp_path / 'mirror.sqlite3'}", scenario="monday") as made:
+    with workshop(empty_mirror(tmp_path), scenario="monday") as made:
         made.sync()
         yield made
 

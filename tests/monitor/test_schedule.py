@@ -17,7 +17,7 @@ from fixtures.org.faults import Fault, Kind
 from monitor.channels.console import ConsoleChannel
 from monitor.ledger import AttemptOutcome
 from monitor.schedule import CycleReport, Watcher, watch
-from tests.monitor.workshop import Workshop, workshop
+from tests.monitor.workshop import Workshop, empty_mirror, workshop
 
 EAGER = SyncSettings(poll_floor=timedelta(milliseconds=1), api_share=1)
 
@@ -25,7 +25,7 @@ EAGER = SyncSettings(poll_floor=timedelta(milliseconds=1), api_share=1)
 @pytest.fixture
 def shop(tmp_path: Path) -> Iterator[Workshop]:
     """A workshop on SQLite."""
-    with workshop(f"sqlite:///{tmp_path / 'mirror.sqlite3'}") as made:
+    with workshop(empty_mirror(tmp_path)) as made:
         made.org.services.usage.daily_max = 10**9  # so that no test waits for the sake of the budget
         yield made
 

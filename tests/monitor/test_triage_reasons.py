@@ -17,7 +17,7 @@ from monitor.ledger import ResumeAttempt, ResumeBatch
 from monitor.rows import RunFilter, RunLine
 from monitor.settings import MonitorSettings
 from monitor.verdict import Eligibility, ReasonCode
-from tests.monitor.workshop import Workshop, workshop
+from tests.monitor.workshop import Workshop, empty_mirror, workshop
 
 MESSAGE = "FIELD_CUSTOM_VALIDATION_EXCEPTION: {record} is wrong. Error ID: {error_id}"
 OFFICER = "dana.whitfield@northwind-mutual.example"
@@ -189,7 +189,7 @@ RECIPES: dict[str, tuple[Recipe, ReasonCode]] = {
 @pytest.fixture
 def work(tmp_path: Path) -> Iterator[Workshop]:
     """An empty org and its mirror."""
-    with workshop(f"sqlite:///{tmp_path / 'mirror.sqlite3'}") as opened:
+    with workshop(empty_mirror(tmp_path)) as opened:
         yield opened
 
 

@@ -125,14 +125,19 @@ def _migrated() -> bytes:
         return file.read_bytes()
 
 
+def empty_mirror(folder: Path) -> str:
+    """The SQLAlchemy URL of a new SQLite mirror without rows."""
+    file = folder / "mirror.sqlite3"
+    file.write_bytes(_migrated())
+    return f"sqlite:///{file}"
+
+
 @contextmanager
 def workshop(
     url: str, *, switches: Switches | None = None, user: str = "run.manager", scenario: str = "empty"
 ) -> Iterator[Workshop]:
-    """An org, its client as `user`, and an empty mirror at `url`."""
+    """An org, its client as `user`, and the mirror at `url`."""
     with serve(scenario, switches=switches) as org:
-        if url.startswith("sqlite:///"):
-            Path(url.removeprefix("sqlite:///")).write_bytes(_migrated())
         engine = open_mirror(url)
         login = AccessTokenLogin(access_token=SecretStr(org.open_session(user)))
         client = OrgClient(OrgSettings(instance_url=org.url, login=login), clock=org.world.store.clock.now)

@@ -25,7 +25,7 @@ def settings_for(url: str, client_id: str, client_secret: str, folder: Path) -> 
             "REPRISE_CLIENT_SECRET": client_secret,
             "REPRISE_DATABASE": f"sqlite:///{folder / 'mirror.sqlite3'}",
             "REPRISE_ALLOW_WRITES": "1",
-            "REPRISE_RESUME_FIRST_LOOK_AFTER": "0s",
+            "REPRISE_RESUME_FIRST_LOOK_AFTER": "0.01s",
         },
         folder=folder,
     )

@@ -16,6 +16,7 @@ KEYS = {
     "runs_same_cause": ("equals_sign",),
     "runs_none_match": ("slash", "z", "z", "enter"),
     "run": ("enter",),
+    "run_timeline": ("enter", "tab"),
     "run_facts": ("enter", "tab", "tab"),
     "run_not_failed": ("end", "up", "up", "up", "enter"),
     "help": ("question_mark",),
@@ -26,8 +27,20 @@ KEYS = {
 }
 
 
-@pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
-@pytest.mark.parametrize("name", KEYS)
+LARGE, SMALL = SIZES
+LIKE_ANOTHER = {"runs_marked", "runs_at_risk", "runs_same_cause", "runs_none_match", "run_not_failed", "resume_none"}
+"""Screens that differ from another only in what they hold: one size shows that."""
+NARROW_ONLY = {"run_timeline"}
+"""A large screen shows all panes at once."""
+SCREENS = [
+    *((name, LARGE) for name in KEYS if name not in NARROW_ONLY),
+    *((name, SMALL) for name in KEYS if name not in LIKE_ANOTHER),
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "size"), SCREENS, ids=lambda each: each if isinstance(each, str) else f"{each[0]}x{each[1]}"
+)
 def test_screen(name: str, size: tuple[int, int]) -> None:
     """Each screen, reached by its keys, is the one that was reviewed."""
 
@@ -54,8 +67,11 @@ def empty(source: MemorySource) -> None:
     source.runs, source.order = [], []
 
 
-@pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
-@pytest.mark.parametrize("change", [offline, sandbox, empty])
+@pytest.mark.parametrize(
+    ("change", "size"),
+    [(offline, SMALL), (offline, LARGE), (sandbox, LARGE), (empty, SMALL), (empty, LARGE)],
+    ids=lambda each: each.__name__ if callable(each) else f"{each[0]}x{each[1]}",
+)
 def test_screen_in_another_situation(change: Callable[[MemorySource], None], size: tuple[int, int]) -> None:
     """The top line names the situation in words; the data stay."""
 

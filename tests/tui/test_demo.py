@@ -75,7 +75,15 @@ def test_the_org_does_not_outlive_the_demo(number: signal.Signals, tmp_path: Pat
     """Ctrl-C and kill end both, with the exit code of an interruption, and leave no files behind."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
-    command = [str(Path(sys.executable).with_name("reprise")), "demo", "--headless", "--port", str(port)]
+    command = [
+        str(Path(sys.executable).with_name("reprise")),
+        "demo",
+        "--headless",
+        "--scenario",
+        "empty",
+        "--port",
+        str(port),
+    ]
     environment = {**os.environ, "TMPDIR": str(tmp_path)}
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout is not None

@@ -16,14 +16,17 @@ app = typer.Typer(help="Care for the mirror's database.", no_args_is_help=True, 
 @app.command("upgrade", cls=Command)
 def upgrade(context: typer.Context) -> ExitCode:
     """Bring the database to this version's schema. A SQLite file is copied first, to a .backup beside it."""
-    from connector.mirror.engine import head
+    from connector.mirror.engine import head, open_upgraded
 
-    with mirror(settings_of(context), create=True) as engine:
-        where = engine.url.render_as_string()
+    engine, kept = open_upgraded(settings_of(context).database)
+    engine.dispose()
+    where = engine.url.render_as_string()
     if Asked.of(context).json:
-        output.document({"database": where, "schema": head()})
-    else:
-        output.lines([(Span(f"{where} has schema {head()}, the newest that this Reprise knows."),)])
+        output.document({"database": where, "schema": head(), "backup": str(kept) if kept else None})
+        return ExitCode.OK
+    output.lines([(Span(f"{where} has schema {head()}, the newest that this Reprise knows."),)])
+    if kept:
+        output.lines([(Span(f"It was copied before, to {kept}."),)])
     return ExitCode.OK
 
 

@@ -105,3 +105,11 @@ def report_lines(report: SyncReport, width: int) -> Iterator[Line]:
         Span(report.outcome.lower(), OUTCOME_TONES[report.outcome]),
         Span(f": {count(total, 'row')} in {report.seconds:.1f} s, {calls}{used}"),
     )
+    if report.spend and report.api_max:
+        spend = report.spend
+        yield (
+            Span(
+                f"Reprise spent {count(spend.budget.ours, 'call')} in 24 hours; polling every {in_words(spend.interval)}"
+                f" takes {spend.forecast:,} a day, {spend.forecast / report.api_max:.1%} of the allowance."
+            ),
+        )

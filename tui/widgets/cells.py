@@ -77,6 +77,12 @@ def age(line: RunLine, now: datetime) -> str:
     return in_words(now - line.failed_at) if line.failed_at else ""
 
 
+@lru_cache(maxsize=4096)
+def _filled(text: str, width: int, right: bool) -> str:
+    """Kept, because the names and errors of a list are few, and a page of them is half of what a key costs."""
+    return pad(fit(plain(text), width), width, right=right)
+
+
 @dataclass(frozen=True, slots=True)
 class Column:
     """A column of the list: `width` cells, and what a line has to say in it."""
@@ -88,10 +94,10 @@ class Column:
 
     def text(self, line: RunLine, now: datetime) -> Span:
         """The cell at exactly `width` terminal cells, foreign text made harmless."""
-        span = self.cell(line, now)
+        text, tone = self.cell(line, now)
         # The blanks in front of a time left are ours and keep the units in line.
-        text = span.text if self is LEFT else plain(span.text)
-        return Span(pad(fit(text, self.width), self.width, right=self.right), span.tone)
+        shown = pad(text, self.width) if self is LEFT else _filled(text, self.width, self.right)
+        return Span(shown, tone)
 
     def head(self) -> str:
         """The title at exactly `width` cells."""
