@@ -16,6 +16,7 @@ from typing import Any
 from sqlalchemy import Engine
 
 from connector import drift
+from connector.audits import partial_visibility
 from connector.errors import Failure, MirrorUnusable
 from connector.mirror import audit, state, upsert
 from connector.mirror.audit import Span
@@ -115,6 +116,7 @@ class _Audit:
         self.client, self.engine, self.settings, self.org, self.thorough = client, engine, settings, org, thorough
         self.started_at, self._clock, self._calls = client.now(), perf_counter(), client.api_calls
         self.warnings: list[str] = []
+        self.alarms: list[str] = []
         self.changed_runs: set[str] = set()
         self.complete = True
         cursors = state.load_cursors(engine, org.org_id, self.started_at)
@@ -138,8 +140,7 @@ class _Audit:
                 self._put_right(subject)
         except Failure as failure:
             return self._finish(SyncOutcome.FAILED, failure)
-        alarmed = any(subject.alarm for subject in self.subjects)
-        return self._finish(SyncOutcome.PARTIAL if alarmed or not self.complete else SyncOutcome.COMPLETE, None)
+        return self._finish(SyncOutcome.PARTIAL if self.alarms or not self.complete else SyncOutcome.COMPLETE, None)
 
     def _count_all(self) -> None:
         counts = self._counts([(subject, subject.whole) for subject in self.subjects])
@@ -154,11 +155,9 @@ class _Audit:
         if gone <= max(self.settings.vanished_at_least, self.settings.vanished_share * subject.mirrored):
             return
         subject.alarm = True
-        self.warnings.append(
-            f"Partial visibility: of {subject.mirrored} live {subject.cursor.object_name} rows only {subject.visible} can be"
-            " seen. Probably the integration user's access was reduced, so nothing was marked as vanished and these rows are"
-            " no longer kept up to date. Check its permissions and the object's sharing rules, then run `reprise reconcile`."
-        )
+        alarm = partial_visibility(subject.cursor.object_name, subject.mirrored, subject.visible)
+        self.warnings.append(alarm)
+        self.alarms.append(alarm)
 
     def _differs(self, subject: _Subject) -> bool:
         return not subject.alarm and (self.thorough or subject.visible != subject.mirrored)
@@ -255,6 +254,9 @@ class _Audit:
             changed_runs=frozenset(self.changed_runs),
         )
         with writing(self.engine) as connection:
+            if self.alarms:
+                self.org.last_problem = " ".join(self.alarms)
+                state.store(connection, self.org)
             state.record_pass(
                 connection,
                 SyncPass(

@@ -87,6 +87,11 @@ class SyncSettings(Frozen):
         default=timedelta(minutes=5),
         description="How often to look again at what failed runs depend on: flows, people, interviews.",
     )
+    reconcile_every: Wait = Field(
+        default=timedelta(days=1),
+        le=timedelta(days=15),
+        description="How often `watch` audits all Ids for what polling cannot see: records purged or no longer shared.",
+    )
     reconcile_calls: int = Field(default=200, gt=0, description="API calls that one audit of Ids may use.")
     vanished_share: float = Field(
         default=0.2, gt=0, le=1, description="More of an object's rows gone at once is lost access, not deletion."

@@ -15,6 +15,7 @@ from time import perf_counter
 from sqlalchemy import Connection, Engine
 
 from connector import drift, evidence
+from connector.audits import standing_alarms
 from connector.errors import Failure, OrgRefused, PermissionDenied
 from connector.mapping import fields_of
 from connector.mirror import state, upsert
@@ -275,11 +276,13 @@ class _Pass:
         """Write the org's row and the pass into the history; the report."""
         for sweep in self.sweeps:
             self.warnings += drift.warnings(sweep.table, sweep.cursor.missing_fields)
+        alarms = standing_alarms(self.engine, self.org.org_id)
+        self.warnings[:0] = alarms
         report = self._report(outcome)
         finished_at = self.client.now()
         note_reply(self.org, self.client)
         self.org.last_attempt_at, self.org.last_outcome = finished_at, str(outcome)
-        self.org.last_problem = problem or None
+        self.org.last_problem = " ".join(filter(None, [problem, *alarms])) or None
         if outcome is SyncOutcome.COMPLETE and self.remember:
             self.org.last_success_at = self.started_at
         entry = SyncPass(

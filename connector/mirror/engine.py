@@ -27,6 +27,7 @@ __all__ = [
     "head",
     "migrate",
     "open_mirror",
+    "open_upgraded",
     "org_now",
     "orgs",
     "upgrade",
@@ -39,7 +40,12 @@ BUSY_TIMEOUT = 30_000  # milliseconds that SQLite waits for another writer's tra
 
 
 def open_mirror(url: str, *, create: bool = True) -> Engine:
-    """The database behind a SQLAlchemy URL, migrated to our schema.
+    """The database behind a SQLAlchemy URL, migrated to our schema. Raises what `open_upgraded` raises."""
+    return open_upgraded(url, create=create)[0]
+
+
+def open_upgraded(url: str, *, create: bool = True) -> tuple[Engine, Path | None]:
+    """The database behind a SQLAlchemy URL, and the backup that was made if its schema had to be brought to ours.
 
     With `create=False` a database that does not exist yet is NotFound. Raises MirrorUnusable for a schema newer than
     ours, a damaged file or an unreachable server, ConfigError for a URL that names no store we know.
@@ -48,13 +54,13 @@ def open_mirror(url: str, *, create: bool = True) -> Engine:
     try:
         if not create and not _exists(engine):
             raise NotFound("There is no mirror yet.", next_step="Run `reprise sync` to make one.")
-        upgrade(engine)
+        kept = upgrade(engine)
     except BaseException as refused:
         engine.dispose()
         if isinstance(refused, DatabaseError):
             raise _unusable(engine, refused) from refused
         raise
-    return engine
+    return engine, kept
 
 
 def connect(url: str) -> Engine:

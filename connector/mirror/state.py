@@ -61,6 +61,20 @@ def calls_since(engine: Engine, org_id: str, moment: datetime) -> int:
         return session.exec(spent).one()
 
 
+def newest_audit(engine: Engine, org_id: str) -> SyncPass | None:
+    """The newest Id audit in the history, however it ended."""
+    audits = select(SyncPass).where(col(SyncPass.org_id) == org_id, col(SyncPass.kind) == "reconcile")
+    with Session(engine) as session:
+        return session.exec(audits.order_by(col(SyncPass.started_at).desc()).limit(1)).first()
+
+
+def first_pass_at(engine: Engine, org_id: str) -> datetime | None:
+    """When the oldest pass in the history began, in the org's time."""
+    oldest = select(col(SyncPass.started_at)).where(col(SyncPass.org_id) == org_id).order_by(col(SyncPass.started_at))
+    with Session(engine) as session:
+        return session.exec(oldest.limit(1)).first()
+
+
 def record_status_changes(connection: Connection, changes: Iterable[StatusChange]) -> None:
     """Add what a poll saw change."""
     values = [change.model_dump(exclude={"id"}) for change in changes]

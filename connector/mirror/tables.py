@@ -237,7 +237,7 @@ class Org(SQLModel, table=True):
     last_success_at: datetime | None = _instant(nullable=True)  # org time of the newest complete pass
     last_attempt_at: datetime | None = _instant(nullable=True)
     last_outcome: str | None = None  # SyncOutcome
-    last_problem: str | None = Field(default=None, sa_type=Text)  # one sentence when the newest pass was not complete
+    last_problem: str | None = Field(default=None, sa_type=Text)  # why the data is incomplete, if it is
 
 
 class SyncCursor(SQLModel, table=True):

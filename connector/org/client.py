@@ -150,7 +150,7 @@ class OrgClient:
         versions = [entry["version"] for entry in offered or () if isinstance(entry, Mapping) and "version" in entry]
         if not versions:
             raise OrgUnreachable(
-                f"{self._session.origin} offers no API version, so it may not be a Salesforce org.",
+                f"{self.settings.instance_url} offers no API version, so it may not be a Salesforce org.",
                 next_step="Check the instance URL.",
             )
         return str(max(versions, key=float))

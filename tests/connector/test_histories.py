@@ -9,10 +9,10 @@ from tests.connector.histories import emptied_mirrors, run_histories, sqlite_mir
 def test_random_histories_end_in_equality_on_sqlite() -> None:
     """Changes, late commits, ties, deletes, purges, lost sharing, faults and deaths of ours leave no difference behind."""
     with sqlite_mirrors() as database:
-        run_histories(database, 120)
+        run_histories(database, 160)
 
 
 def test_random_histories_end_in_equality_on_postgresql(postgres_cluster: postgres.Cluster) -> None:
     """The same histories on the other store."""
     with postgres_cluster.database() as url, emptied_mirrors(url) as database:
-        run_histories(database, 40)
+        run_histories(database, 50)

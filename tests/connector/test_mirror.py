@@ -17,6 +17,7 @@ from connector.mirror.engine import (
     head,
     migrate,
     open_mirror,
+    open_upgraded,
     org_now,
     orgs,
     writer_lock,
@@ -44,12 +45,13 @@ def test_an_older_schema_is_backed_up_and_upgraded(tmp_path: Path) -> None:
     with engine.begin() as connection:
         connection.execute(text("INSERT INTO evidence_check VALUES ('00D', 'kept', '2026-01-01T00:00:00.000000Z')"))
     engine.dispose()
-    engine = open_mirror(sqlite_url(tmp_path))
+    engine, made = open_upgraded(sqlite_url(tmp_path))
     with engine.connect() as connection:
         assert connection.scalar(text("SELECT version_num FROM alembic_version")) == head()
         assert connection.scalar(text("SELECT subject FROM evidence_check")) == "kept"
     engine.dispose()
     (copy,) = tmp_path.glob("mirror.sqlite3.0001-*.backup")
+    assert made == copy
     kept = open_mirror(f"sqlite:///{copy}")
     with kept.connect() as connection:
         assert connection.scalar(text("SELECT subject FROM evidence_check")) == "kept"

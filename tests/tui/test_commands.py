@@ -69,8 +69,9 @@ def test_sync_says_what_it_did(failing: FailingOrg, reprise: Type) -> None:
     ended = reprise("sync")
     assert ended.code == 0
     assert [line.split()[0] for line in ended.out.splitlines()] == [
-        "OBJECT", "Instance", "StageInstance", "StepInstance", "WorkItem", "Log", "complete:",
+        "OBJECT", "Instance", "StageInstance", "StepInstance", "WorkItem", "Log", "complete:", "Reprise",
     ]  # fmt: skip
+    assert "polling every 1m takes 1,440 a day" in ended.out
     assert ended.err == ""
     calls = failing.org.api_calls()
     document = reprise("sync --json").document

@@ -15,6 +15,7 @@ from tui.format import Column, Line, Span, Tone, count, in_words, length_of_time
 from tui.opened import mirror, org_client, settings_of, sync_and_judge
 
 if TYPE_CHECKING:
+    from connector.reconcile import ReconcileReport
     from connector.report import Progress, SyncReport
 
 OUTCOME_TONES = {"COMPLETE": Tone.GOOD, "PARTIAL": Tone.WARNING, "FAILED": Tone.BAD}
@@ -55,18 +56,18 @@ def sync(
             report = sync_and_judge(client, engine, settings, full=full, since=bound, progress=show_progress)
         finally:
             diagnostics.progress("")
-    if asked.json:
+    return tell(report, report_lines(report, output.width()), as_json=asked.json)
+
+
+def tell(report: SyncReport | ReconcileReport, lines: Iterator[Line], *, as_json: bool) -> ExitCode:
+    """Print a pass or an audit, as its document or as `lines`, and its warnings; how it ended, for the shell."""
+    if as_json:
         output.document(report.to_json())
     else:
-        output.lines(report_lines(report, output.width()))
+        output.lines(lines)
     for warning in report.warnings:
         diagnostics.warn(warning)
-    return ended(report.outcome)
-
-
-def ended(outcome: str) -> ExitCode:
-    """How a pass ended, for the shell."""
-    return {"COMPLETE": ExitCode.OK, "PARTIAL": ExitCode.PARTIAL}.get(outcome, ExitCode.FAILURE)
+    return {"COMPLETE": ExitCode.OK, "PARTIAL": ExitCode.PARTIAL}.get(report.outcome, ExitCode.FAILURE)
 
 
 def show_progress(progress: Progress) -> None:
