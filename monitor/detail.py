@@ -15,9 +15,9 @@ from monitor.blast import blast_radius
 from monitor.lines import Moment, lines
 from monitor.links import run_url
 from monitor.rows import Milestone, RunDetail, RunLine, StageLine, StepLine, WorkItemLine
-from monitor.selection import ASSESSMENT, RUN
+from monitor.selection import ASSESSMENT
 from monitor.sql import table_of
-from monitor.stories import load, org_context
+from monitor.stories import load, org_context, unfinished_on
 from monitor.story import PersonFacts, StageFacts, StepFacts, Story, WorkItemFacts, age
 from monitor.triage import at
 
@@ -55,6 +55,8 @@ def detail(connection: Connection, moment: Moment, org_id: str, run_id: str, num
     judged = judge_among(story, siblings_of(connection, org_id))
     open_since = min((attempt.at for attempt in story.attempts if attempt.is_open), default=None)
     verdict = at(judged, moment.now, context.as_of, moment.settings, open_since)
+    record = story.run.triggering_record
+    on_record = unfinished_on(connection, org_id, {record} - {None})[record]
     org, log = moment.orgs[org_id], _log(connection, org_id, run_id)
     return RunDetail(
         line=line,
@@ -62,7 +64,7 @@ def detail(connection: Connection, moment: Moment, org_id: str, run_id: str, num
         evidence=verdict.evidence,
         stages=_stages(story, log),
         milestones=tuple(_milestone(entry) for entry in log),
-        blast_radius=blast_radius(story, _runs_on_record(connection, story)),
+        blast_radius=blast_radius(story, on_record - {run_id}),
         same_cause=_same_cause(connection, org_id, line),
         time_zone=org.time_zone,
         url=run_url(org.instance_url, run_id),
@@ -126,15 +128,6 @@ def _work_item(item: WorkItemFacts, assignee: PersonFacts | None) -> WorkItemLin
     return WorkItemLine(
         item.id, item.status, name or item.assignee_id, assignee.state if assignee else None, item.created_at
     )
-
-
-def _runs_on_record(connection: Connection, story: Story) -> Sequence[str]:
-    """Other runs on the same record that are not over."""
-    if story.run.triggering_record is None:
-        return ()
-    same = and_(RUN.c.org_id == story.run.org_id, RUN.c.triggering_record == story.run.triggering_record)
-    others = and_(RUN.c.id != story.run.id, RUN.c.status.not_in(["Completed", "Canceled"]))
-    return connection.scalars(select(RUN.c.id).where(same, others)).all()
 
 
 def _same_cause(connection: Connection, org_id: str, line: RunLine) -> int:

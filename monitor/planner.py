@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from sqlalchemy import Connection, Engine, select
-from sqlmodel import col
+from sqlalchemy import Engine
 
 from connector.errors import NothingMatched, UsageError
 from connector.mirror.engine import find_org
-from connector.mirror.tables import Org, Run
+from connector.mirror.tables import Org
 from monitor import attempts, read
 from monitor.blast import blast_radius
 from monitor.failed import failed_runs
@@ -21,7 +19,7 @@ from monitor.reasons import explain
 from monitor.rows import BlastRadius, RunFilter, RunLine
 from monitor.settings import MonitorSettings, ResumeSettings
 from monitor.sql import chunks
-from monitor.stories import load, org_context
+from monitor.stories import load, org_context, unfinished_on
 from monitor.story import ERROR
 from monitor.verdict import Eligibility, Verdict
 
@@ -115,23 +113,8 @@ def _blast_radii(engine: Engine, org_id: str, runs: Sequence[str]) -> dict[str, 
         for chunk in chunks(runs):
             stories = load(connection, context, chunk)
             records = {story.run.triggering_record for story in stories} - {None}
-            on_record = _unfinished_on(connection, org_id, records)
+            on_record = unfinished_on(connection, org_id, records)
             for story in stories:
                 others = on_record[story.run.triggering_record] - {story.run.id}
                 radii[story.run.id] = blast_radius(story, others)
     return radii
-
-
-def _unfinished_on(
-    connection: Connection, org_id: str, records: Collection[str | None]
-) -> defaultdict[str | None, set[str]]:
-    """The runs on these records that are not over, by record."""
-    runs: defaultdict[str | None, set[str]] = defaultdict(set)
-    query = select(col(Run.triggering_record), col(Run.id)).where(
-        col(Run.org_id) == org_id,
-        col(Run.triggering_record).in_(records),
-        col(Run.status).not_in(["Completed", "Canceled"]),
-    )
-    for record, run in connection.execute(query):
-        runs[record].add(run)
-    return runs

@@ -105,6 +105,20 @@ def load(connection: Connection, context: OrgContext, run_ids: Collection[str]) 
     ]
 
 
+def unfinished_on(
+    connection: Connection, org_id: str, records: Collection[str | None]
+) -> defaultdict[str | None, set[str]]:
+    """The ids of the runs on these records that are not over, by record."""
+    run = table_of(tables.Run)
+    query = select(run.c.triggering_record, run.c.id).where(
+        run.c.org_id == org_id, run.c.triggering_record.in_(records), run.c.status.not_in(["Completed", "Canceled"])
+    )
+    found: defaultdict[str | None, set[str]] = defaultdict(set)
+    for record, run_id in connection.execute(query):
+        found[record].add(run_id)
+    return found
+
+
 def _columns(source: FromClause, facts: type[NamedTuple]) -> list[Any]:
     """The columns that a facts class names; a name without a column of its own is the caller's to append."""
     return [source.c[name] for name in facts._fields if name in source.c]

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from tui import diagnostics, output
+from tui import output
 from tui.asked import Asked
-from tui.commands.sync import OUTCOME_TONES, ended
+from tui.commands.sync import OUTCOME_TONES, tell
 from tui.diagnostics import ExitCode
 from tui.format import Column, Line, Span, Tone, count, table
 from tui.opened import mirror, org_client, settings_of
@@ -32,13 +32,7 @@ def reconcile(context: typer.Context) -> ExitCode:
     with org_client(settings, asked.org) as client, mirror(settings) as engine:
         report = audit(client, engine, settings.sync)
         assess(engine, client.now(), runs=report.changed_runs, org_id=client.identity.org_id)
-    if asked.json:
-        output.document(report.to_json())
-    else:
-        output.lines(report_lines(report, output.width()))
-    for warning in report.warnings:
-        diagnostics.warn(warning)
-    return ended(report.outcome)
+    return tell(report, report_lines(report, output.width()), as_json=asked.json)
 
 
 def report_lines(report: ReconcileReport, width: int) -> Iterator[Line]:
