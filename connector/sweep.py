@@ -5,6 +5,7 @@ The rule that nothing is lost by: before the query runs, the org says up to whic
 change that was still in a transaction carries a later SystemModstamp than `covered`, so the next sweep reads it. For the
 same reason only rows older than `covered` are a position to continue from: newer ones may have moved while we paged. A sweep
 that a death interrupted goes on from there with what is covered then, for nothing can appear behind such a position.
+A query that takes the org too long is asked again for fewer rows at a time.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from connector.org.composite import Subreply, Subrequest
 
 STALLED_AFTER = 3  # replies in a row without progress, after which one object is given up for this pass
 LOST_LOCATOR = "INVALID_QUERY_LOCATOR"
+QUERY_TIMEOUT = "QUERY_TIMEOUT"
+NARROWER = {None: 2000, 2000: 200, 200: 200}  # rows that a query asks for at most, after one that took the org too long
 SCHEMA_CODES = frozenset({"INVALID_FIELD", "INVALID_TYPE"})
 
 
@@ -50,6 +53,9 @@ class Sweep:
     done: bool = False
     problem: str = ""
     schema_changed: bool = False
+    limit: int | None = None  # stays until the pass ends
+    cut: bool = False  # the newest page ends at the limit, so there may be more rows
+    whole: bool = False  # it is all that its query found: order and values are of one moment
     stalled: int = 0
     losses: int = 0
     lost_at: tuple[datetime | None, str | None] | None = None
@@ -78,7 +84,7 @@ class Sweep:
             where.append(soql.beyond(self.cursor.position_at, self.cursor.last_id))
         elif self.cursor.watermark is not None:
             where.append(soql.at_or_after(self.cursor.watermark))
-        return soql.select(self.fields, self.name, where, order_by=("SystemModstamp", "Id"))
+        return soql.select(self.fields, self.name, where, order_by=("SystemModstamp", "Id"), limit=self.limit)
 
     def restart(self, since: datetime | None) -> None:
         """Read everything (from `since` on) again."""
@@ -88,6 +94,7 @@ class Sweep:
 
     def take(self, reply: Subreply) -> list[Mapping[str, Any]]:
         """The records of the next page, none if it did not come; notes where to go on."""
+        self.cut = False
         if self.done:
             return []  # the reference behind the last page has no value
         if not reply.ok:
@@ -95,8 +102,11 @@ class Sweep:
             return []
         self._note_total(reply.body)
         self.stalled = 0
-        self.done = bool(reply.body["done"])
-        self.next_url = None if self.done else reply.body["nextRecordsUrl"]
+        ended = bool(reply.body["done"])
+        self.whole = ended and self.next_url is None
+        self.cut = ended and self.limit is not None and int(reply.body["totalSize"]) >= self.limit
+        self.done = ended and not self.cut
+        self.next_url = None if ended else reply.body["nextRecordsUrl"]
         records: list[Mapping[str, Any]] = reply.body["records"]
         self.tally.read += len(records)
         return records
@@ -105,12 +115,21 @@ class Sweep:
         """These rows are about to be committed: move the position behind the last one that cannot have moved."""
         assert self.covered is not None
         stable = next((row for row in reversed(rows) if row["system_modstamp"] < self.covered), None)
+        if self.cut:
+            self._end_window(rows, stable)
         if stable is not None:
             self.cursor.position_at, self.cursor.last_id = stable["system_modstamp"], stable["id"]
         if self.done:
             self.cursor.watermark = self.covered
             self.cursor.position_at = self.cursor.last_id = None
             self.cursor.loaded = True
+
+    def _end_window(self, rows: Sequence[Row], stable: Row | None) -> None:
+        """The next query begins behind the position, so one that does not move it must have been the last."""
+        if self.whole and rows and rows[-1] is not stable:
+            self.done = True  # it reached beyond what is covered: everything older has been read
+        elif stable is None:
+            self.problem = f"{self.name} was not read to its end (none of the next {self.limit} rows could be mapped)."
 
     def _note_total(self, page: Mapping[str, Any]) -> None:
         if self.next_url is None:
@@ -124,6 +143,8 @@ class Sweep:
         elif reply.ref == f"{self.name}0":  # else only the reference to the page before it had no effect
             self.schema_changed = reply.code in SCHEMA_CODES
             self.stalled += 1
+            if reply.code == QUERY_TIMEOUT:
+                self.limit, self.next_url = NARROWER[self.limit], None
         if max(self.stalled, self.losses) >= STALLED_AFTER:
             self.problem = f"{self.name} was not read to its end ({reply.problem})."
 

@@ -14,13 +14,13 @@ from sqlalchemy import Engine, select
 
 from connector.mapping import fields_of
 from connector.mirror.engine import open_mirror
-from connector.mirror.tables import MIRRORED, Mirrored
+from connector.mirror.tables import MIRRORED, LogEntry, Mirrored, Run
 from connector.mirror.upsert import sql_table
 from connector.org.client import OrgClient
 from connector.report import SyncReport
 from connector.settings import AccessTokenLogin, ClientCredentialsLogin, OrgSettings, SyncSettings
 from connector.sync import sync
-from fixtures.org import serve
+from fixtures.org import ids, serve
 from fixtures.org.running import RunningOrg
 
 
@@ -112,3 +112,24 @@ def _compare(
         for name, value in there[key].items():
             if here[key][name] != value:
                 yield key, f"{name} is {here[key][name]!r}, in the org {value!r}"
+
+
+def log_entries(both: Peers, count: int) -> list[str]:
+    """That many log entries with one and the same stamp; their Ids."""
+    store = both.org.world.store
+    with store.transaction() as tx:
+        run = ids.compact(tx.create(Run.salesforce_object, Status="InProgress", OrchestrationDeveloperName="Bulk"))
+    now, serials = store.epoch(), store.reserve(LogEntry.salesforce_object, count)
+    columns = (
+        "Id",
+        "OrchestrationInstanceId",
+        "Kind",
+        "CreatedDate",
+        "LastModifiedDate",
+        "SystemModstamp",
+        "IsDeleted",
+    )
+    store.load(
+        LogEntry.salesforce_object, columns, ((serial, run, "StartStep", now, now, now, 0) for serial in serials)
+    )
+    return [ids.expand(serial) for serial in serials]

@@ -14,7 +14,7 @@ from connector.report import SyncOutcome
 from fixtures.org import access
 from fixtures.org.faults import Fault, Kind
 from tests.chaos.faults import try_fault
-from tests.connector.peers import differences, in_mirror, peers, sqlite_url, token_client
+from tests.connector.peers import differences, in_mirror, log_entries, peers, sqlite_url, token_client
 
 # What a pass makes of each fault: once, and for ever.
 EXPECTED = {
@@ -64,6 +64,25 @@ def test_a_query_that_fails_inside_the_composite_makes_the_pass_partial(tmp_path
         unmoved = [name for name, watermark in after.items() if watermark == before[name]]
         assert unmoved == [LogEntry.salesforce_object]
         assert report.api_calls == 3
+
+
+@pytest.mark.parametrize("minutes_ago", [0, 5], ids=["newer than covered", "older"])
+@pytest.mark.parametrize("rows", [200, 201, 450])
+def test_a_query_that_takes_too_long_is_asked_for_fewer_rows(rows: int, minutes_ago: int, tmp_path: Path) -> None:
+    """Where the org manages no more than 200 rows at a time, everything is read in such portions, also in one second."""
+    with peers(sqlite_url(tmp_path)) as both:
+        both.sync()
+        both.advance(minutes=10)
+        log_entries(both, rows)
+        both.advance(minutes=minutes_ago)
+        slow = r"FROM FlowOrchestrationLog ((?!LIMIT 200\b).)*$"
+        both.org.faults.arm(Fault(Kind.QUERY_TIMEOUT, match=slow, times=None))
+        report = both.sync()
+        assert (report.outcome, report.warnings) == (SyncOutcome.COMPLETE, ())
+        assert 3 <= report.api_calls <= 3 + rows // 200
+        both.advance(minutes=5)
+        assert both.sync().outcome is SyncOutcome.COMPLETE
+        assert differences(both.org, both.engine) == []
 
 
 @pytest.mark.parametrize("resource", ["updated", "deleted", "composite$"])

@@ -12,34 +12,14 @@ from connector.mirror.tables import LogEntry, Run
 from connector.report import Progress, SyncOutcome
 from connector.settings import SyncSettings
 from connector.sync import sync
-from fixtures.org import ids
 from fixtures.org.faults import Fault, Kind
-from tests.connector.peers import Peers, differences, in_mirror, peers, sqlite_url
+from tests.connector.peers import differences, in_mirror, log_entries, peers, sqlite_url
 
 RUN, LOG = Run.salesforce_object, LogEntry.salesforce_object
 
 
 class Died(BaseException):
     """Our process ends here."""
-
-
-def log_entries(both: Peers, count: int) -> list[str]:
-    """That many log entries with one and the same stamp; their Ids."""
-    store = both.org.world.store
-    with store.transaction() as tx:
-        run = ids.compact(tx.create(RUN, Status="InProgress", OrchestrationDeveloperName="Bulk"))
-    now, serials = store.epoch(), store.reserve(LOG, count)
-    columns = (
-        "Id",
-        "OrchestrationInstanceId",
-        "Kind",
-        "CreatedDate",
-        "LastModifiedDate",
-        "SystemModstamp",
-        "IsDeleted",
-    )
-    store.load(LOG, columns, ((serial, run, "StartStep", now, now, now, 0) for serial in serials))
-    return [ids.expand(serial) for serial in serials]
 
 
 @pytest.mark.parametrize("seconds_late", [1, 59, 61, 300, 590, 1200])
