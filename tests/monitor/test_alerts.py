@@ -127,6 +127,9 @@ def test_a_summary_names_first_what_can_still_be_saved(shop: Workshop) -> None:
     assert message.body["tiers"] == {"7d": 1, "lost": 1}
     assert [run["id"] for run in message.body["runs"]] == [saved, lost]
     assert message.body["seconds_left"] > 0
+    first, second = (line for line in message.text.splitlines() if saved in line or lost in line)
+    assert " until " in first
+    assert " lost since " in second
 
 
 def test_a_run_that_cannot_be_resumed_is_told_once_without_a_countdown(shop: Workshop) -> None:
