@@ -15,18 +15,18 @@ from time import perf_counter
 from sqlalchemy import Connection, Engine
 
 from connector import drift, evidence
+from connector.account import Account, note_failed_sign_in
 from connector.audits import standing_alarms
 from connector.errors import Failure, OrgRefused, PermissionDenied
 from connector.mapping import fields_of
 from connector.mirror import state, upsert
-from connector.mirror.engine import orgs, writer_lock, writing
-from connector.mirror.tables import MIRRORED, Mirrored, Org, Run, SyncCursor, SyncPass, WorkItem
+from connector.mirror.engine import writer_lock, writing
+from connector.mirror.tables import MIRRORED, Mirrored, Org, Run, SyncCursor, WorkItem
 from connector.org import composite, soql
 from connector.org.client import OrgClient
 from connector.org.composite import MAX_QUERIES, Subreply, Subrequest
-from connector.pace import DAY, Budget, Spend, spend
 from connector.pages import Moment, delete_rows, write_page
-from connector.report import ObjectReport, Progress, ProgressCallback, SyncOutcome, SyncReport
+from connector.report import ProgressCallback, SyncOutcome, SyncReport
 from connector.settings import SyncSettings
 from connector.sweep import Sweep
 from connector.windows import coverage, windows
@@ -58,7 +58,7 @@ def sync(
         try:
             this = _Pass(client, engine, settings, progress)
         except Failure as failure:
-            _note_failed_sign_in(engine, client, failure)
+            note_failed_sign_in(engine, client, failure)
             raise
         this.plan(full=full, since=since, only_runs=only_runs)
         return this.run()
@@ -73,7 +73,7 @@ class _Pass:
         self.client, self.engine, self.settings, self.progress = client, engine, settings, progress
         identity = client.identity
         self.started_at = client.now()
-        self._clock, self._calls = perf_counter(), client.api_calls
+        self.account = Account(client, engine, settings)
         self.org = state.load_org(engine, identity.org_id) or Org(
             org_id=identity.org_id, name=client.settings.name, instance_url=identity.instance_url
         )
@@ -176,7 +176,8 @@ class _Pass:
             if self.remember:
                 state.store(connection, *(sweep.cursor for sweep in self.sweeps))
         self.committed = True
-        self._tell()
+        if self.progress is not None:
+            self.progress(self.account.progress(self.sweeps))
 
     def _queries(self) -> list[tuple[Sweep, list[Subrequest]]]:
         """The five query slots of a call, shared among the objects that are not read to their end."""
@@ -261,64 +262,16 @@ class _Pass:
         sweep.tally.seconds += perf_counter() - began
         self.changed_runs.update(written.changed_runs)
 
-    def _tell(self) -> None:
-        if self.progress is not None:
-            self.progress(
-                Progress(
-                    rows=sum(sweep.tally.read for sweep in self.sweeps),
-                    total=sum(sweep.tally.expected for sweep in self.sweeps),
-                    api_calls=self.client.api_calls - self._calls,
-                    seconds=perf_counter() - self._clock,
-                )
-            )
-
     def _finish(self, outcome: SyncOutcome, problem: str) -> SyncReport:
-        """Write the org's row and the pass into the history; the report."""
+        """Say what stays wrong, and close the account."""
         for sweep in self.sweeps:
             self.warnings += drift.warnings(sweep.table, sweep.cursor.missing_fields)
         alarms = standing_alarms(self.engine, self.org.org_id)
         self.warnings[:0] = alarms
-        report = self._report(outcome)
-        finished_at = self.client.now()
-        note_reply(self.org, self.client)
-        self.org.last_attempt_at, self.org.last_outcome = finished_at, str(outcome)
-        self.org.last_problem = " ".join(filter(None, [problem, *alarms])) or None
         if outcome is SyncOutcome.COMPLETE and self.remember:
             self.org.last_success_at = self.started_at
-        entry = SyncPass(
-            org_id=self.org.org_id,
-            kind="sync",
-            started_at=self.started_at,
-            finished_at=finished_at,
-            outcome=str(outcome),
-            api_calls=report.api_calls,
-            report=report.to_json(),
-        )
-        with writing(self.engine) as connection:
-            state.store(connection, self.org)
-            state.record_pass(connection, entry)
-        return report
-
-    def _report(self, outcome: SyncOutcome) -> SyncReport:
-        return SyncReport(
-            org=self.org.name,
-            outcome=outcome,
-            api_calls=self.client.api_calls - self._calls,
-            seconds=perf_counter() - self._clock,
-            objects=tuple(_object_report(sweep, self.client.now()) for sweep in self.sweeps),
-            warnings=tuple(dict.fromkeys(self.warnings)),
-            changed_runs=frozenset(self.changed_runs),
-            api_used=self.client.api_used,
-            api_max=self.client.api_max,
-            spend=self._spend(),
-        )
-
-    def _spend(self) -> Spend | None:
-        used, allowed = self.client.api_used, self.client.api_max
-        if used is None or allowed is None:
-            return None
-        before = state.calls_since(self.engine, self.org.org_id, self.started_at - DAY)
-        return spend(self.settings, Budget(before + self.client.api_calls - self._calls, used, allowed))
+        self.org.last_problem = " ".join(filter(None, [problem, *alarms])) or None
+        return self.account.close(self.org, outcome, self.started_at, self.sweeps, self.warnings, self.changed_runs)
 
 
 @contextmanager
@@ -333,43 +286,9 @@ def _no_search_for_cycles() -> Iterator[None]:
             gc.enable()
 
 
-def _object_report(sweep: Sweep, now: datetime) -> ObjectReport:
-    tally, watermark = sweep.tally, sweep.cursor.watermark
-    return ObjectReport(
-        object=sweep.name,
-        read=tally.read,
-        upserted=tally.upserted,
-        unchanged=tally.read - tally.upserted - tally.quarantined,
-        deleted=tally.deleted,
-        quarantined=tally.quarantined,
-        watermark=watermark,
-        lag_seconds=None if watermark is None else max((now - watermark).total_seconds(), 0.0),
-        calls=tally.calls,
-        seconds=tally.seconds,
-    )
-
-
 def _below(table: type[Mirrored], run_ids: Sequence[str] | None) -> str | None:
     """The condition that a record is one of these runs or belongs to one."""
     if run_ids is None or len(run_ids) > MOST_RUNS:
         return None
     field = "StepInstance.OrchestrationInstanceId" if table is WorkItem else "OrchestrationInstanceId"
     return soql.one_of("Id" if table is Run else field, run_ids)
-
-
-def note_reply(org: Org, client: OrgClient) -> None:
-    """What every reply of the org tells: its clock, its allowance, who we are."""
-    org.instance_url, org.api_version = client.identity.instance_url, client.identity.api_version
-    org.username = client.identity.username
-    org.clock_offset_seconds = client.clock_offset.total_seconds()
-    org.api_used, org.api_max = client.api_used, client.api_max
-
-
-def _note_failed_sign_in(engine: Engine, client: OrgClient, failure: Failure) -> None:
-    """An org that is known under this name shows what went wrong; its data stays as old as it was."""
-    known = next((org for org in orgs(engine) if org.name == client.settings.name), None)
-    if known is not None:
-        known.last_attempt_at, known.last_outcome = client.now(), str(SyncOutcome.FAILED)
-        known.last_problem = failure.what
-        with writing(engine) as connection:
-            state.store(connection, known)
