@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import argparse
 import multiprocessing
+import sys
 from contextlib import ExitStack
+from functools import partial
 from time import perf_counter
 
 from tests import postgres
@@ -43,8 +45,10 @@ def main() -> None:
     seeds = range(options.seed, options.seed + -(-options.count // BATCH))
     held = 0
     with multiprocessing.get_context("spawn").Pool(options.processes) as pool:
-        for count in pool.starmap(run_batch, ((seed, store) for seed in seeds), chunksize=1):
+        # The first difference ends the command: leaving the block stops the other processes.
+        for count in pool.imap_unordered(partial(run_batch, store=store), seeds):
             held += count
+            print(f"{held} of {options.count} histories, {perf_counter() - began:.0f} s", file=sys.stderr, flush=True)
     print(f"{held} histories on {store}, no difference, {perf_counter() - began:.0f} s")
 
 
