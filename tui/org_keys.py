@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+import re
 from pathlib import Path
+from typing import Annotated
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr
+from pydantic import AfterValidator, Field, SecretStr
 
-from connector.settings import AccessTokenLogin, ClientCredentialsLogin, Frozen, JwtLogin, Login, OrgSettings
+from connector.settings import AccessTokenLogin, ClientCredentialsLogin, Frozen, JwtLogin, Login, OrgSettings, Wait
 from tui.format import plain
 
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+
+OLDEST_API_VERSION = 54
+"""Orchestration Work Item and Orchestration Run Log exist from here on (Object Reference v67)."""
+
+
+def _supported(version: str) -> str:
+    written = re.fullmatch(r"([0-9]{2,3})\.0", version)
+    if not written or int(written[1]) < OLDEST_API_VERSION:
+        raise ValueError(f"write it as 67.0; the oldest that has all of orchestrations is {OLDEST_API_VERSION}.0")
+    return version
 
 
 class OrgKeys(Frozen):
@@ -27,8 +38,10 @@ class OrgKeys(Frozen):
         JwtLogin.model_fields["audience"].default, description="https://test.salesforce.com for a sandbox."
     )
     ca_file: Path | None = Field(None, description="PEM file of a private certificate authority.")
-    api_version: str | None = Field(None, description="Such as 67.0; default: the newest that the org offers.")
-    timeout: timedelta = Field(
+    api_version: Annotated[str, AfterValidator(_supported)] | None = Field(
+        None, description="Such as 67.0; default: the newest that the org offers."
+    )
+    timeout: Wait = Field(
         OrgSettings.model_fields["timeout"].default, description="Longest silence of the org that one request bears."
     )
 

@@ -139,5 +139,5 @@ def _problem(prefix: str, error: Mapping[str, Any], origins: Mapping[str, str]) 
     """One sentence for one validation error. The value stays out of it: it may be a secret."""
     key = ".".join(str(part) for part in error["loc"])
     origin = origins.get(str(error["loc"][0]) if error["loc"] else "")
-    message = str(error["msg"])
+    message = str(error["msg"]).removeprefix("Value error, ")
     return f"{prefix}{key}{f' ({origin})' if origin else ''}: {message[:1].lower()}{message[1:]}"

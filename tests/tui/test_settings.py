@@ -144,6 +144,24 @@ def test_a_wrong_file_is_refused_with_the_reason(tmp_path: Path, toml: str, said
     assert "hush" not in what
 
 
+@pytest.mark.parametrize(
+    ("variable", "value", "said"),
+    [
+        ("TIMEOUT", "0s", "should be greater than 0 seconds"),
+        ("API_VERSION", "latest", "write it as 67.0"),
+        ("API_VERSION", "v67.0", "write it as 67.0"),
+        ("API_VERSION", "12.0", "the oldest that has all of orchestrations is 54.0"),
+    ],
+)
+def test_what_no_request_could_use_is_refused_by_its_variable(
+    tmp_path: Path, variable: str, value: str, said: str
+) -> None:
+    """Before anything is sent, and by the name that was typed."""
+    what = problems(tmp_path, **{**TOKEN, f"REPRISE_{variable}": value})
+    assert f"orgs.default.{variable.lower()} (REPRISE_{variable}): " in what
+    assert said in what
+
+
 def test_plain_http_is_for_this_machine_only(tmp_path: Path) -> None:
     """A token must not travel readable over a network; to a simulated org on the same machine it may."""
     assert read(tmp_path, **{**TOKEN, "REPRISE_INSTANCE_URL": "http://127.0.0.1:8080/"}).org().instance_url == (
