@@ -35,7 +35,7 @@ class DeliveryState(StrEnum):
 
     PENDING = "PENDING"
     SENT = "SENT"
-    DEAD = "DEAD"  # the channel refused it for good
+    DEAD = "DEAD"  # the channel refused it until it mattered no more
 
 
 class ResumeBatch(SQLModel, table=True):
@@ -134,7 +134,7 @@ class AlertNotice(SQLModel, table=True):
 
 
 class AlertDelivery(SQLModel, table=True):
-    """The outbox: one message still to be sent, sent, or refused for good, on one channel."""
+    """The outbox: one message still to be sent, sent, or given up, on one channel."""
 
     __tablename__ = "alert_delivery"
     __table_args__ = (Index("ix_alert_delivery_due", "state", "next_try_at"),)

@@ -4,14 +4,15 @@ For each message that is due on a channel:
 1. Claim it: a conditional update moves its next try ahead, so that of two senders only one goes on.
 2. Send it.
 3. Mark it. A crash between 2 and 3 sends it again when the claim runs out, under the same id, which a receiver can drop.
-A transient failure backs off the whole channel; a permanent one makes the message a dead letter, which is said aloud.
+A transient failure backs off the whole channel. A refusal is said aloud and tried again every hour, because its tier counts
+as told and somebody may put the channel right; once no run that it speaks of can be resumed any more, it is a dead letter.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -22,9 +23,11 @@ from connector.mirror.engine import writing
 from monitor.channels import Channel, Message, Rejected, TryAgain
 from monitor.ledger import AlertDelivery, AlertMessage, DeliveryState
 from monitor.settings import AlertSettings
+from monitor.verdict import RESUME_WINDOW
 
 _CLAIM = timedelta(minutes=2)  # longer than any channel's time-out, so that a claim outlives a slow send
 _LONGEST_WAIT_OBEYED = timedelta(hours=1)  # a channel that asks for more would outlive the last tier
+_REFUSED_WAIT = timedelta(hours=1)  # rare enough not to hammer an address that is wrong, often enough for a 24 h tier
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +35,20 @@ class DeliveryReport:
     """One round of sending, in deliveries. `dead` and `waiting` count what the outbox holds afterwards."""
 
     sent: int = 0
-    failed: int = 0  # will be tried again
-    rejected: int = 0  # became dead letters in this round
+    failed: int = 0  # for the moment
+    rejected: int = 0  # refused by the channel
     dead: int = 0
     waiting: int = 0
     problems: tuple[str, ...] = ()
+
+    @property
+    def everything_arrived(self) -> bool:
+        """Whether nothing is left to be delivered, and nothing was given up in this round."""
+        return not (self.waiting or self.failed or self.rejected)
+
+    def to_json(self) -> dict[str, Any]:
+        """The part `delivery` of the document of `reprise watch --json`."""
+        return asdict(self) | {"problems": list(self.problems)}
 
 
 def enqueue(
@@ -53,24 +65,25 @@ def enqueue(
 
 def deliver(engine: Engine, channels: Sequence[Channel], now: datetime, settings: AlertSettings) -> DeliveryReport:
     """Send what is due at `now` (our clock) on each channel; never raises for a channel that fails."""
-    tally: Counter[DeliveryState] = Counter()
+    tally: Counter[type[TryAgain | Rejected] | None] = Counter()
     problems: list[str] = []
     for channel in channels:
         for delivery, message in _due(engine, channel.name, now):
             if not _claim(engine, delivery, now):
                 continue
             problem = _send(channel, message, now)
-            tally[_mark(engine, delivery, problem, now, settings)] += 1
+            state = _mark(engine, delivery, problem, now, settings)
+            tally[type(problem) if problem else None] += 1
             if problem is not None:
-                problems.append(_sentence(channel, message, problem))
+                problems.append(_sentence(channel, message, problem, state))
             if isinstance(problem, TryAgain):
                 break  # the channel is down: its other messages would fare no better now
     waiting, dead = _left(engine)
     problems += _stranded(waiting, {channel.name for channel in channels})
     return DeliveryReport(
-        sent=tally[DeliveryState.SENT],
-        failed=tally[DeliveryState.PENDING],
-        rejected=tally[DeliveryState.DEAD],
+        sent=tally[None],
+        failed=tally[TryAgain],
+        rejected=tally[Rejected],
         waiting=sum(waiting.values()),
         dead=dead,
         problems=tuple(problems),
@@ -127,19 +140,28 @@ def _mark(
 ) -> DeliveryState:
     """Record how a try went: the state in which the delivery is now."""
     values: dict[str, Any] = {"problem": problem.what if problem else None}
+    state = DeliveryState.PENDING
     if problem is None:
         state = DeliveryState.SENT
         values["sent_at"] = now
-    elif isinstance(problem, Rejected):
-        state = DeliveryState.DEAD
-    else:
-        state = DeliveryState.PENDING
+    elif isinstance(problem, TryAgain):
         values["next_try_at"] = now + _wait(delivery.tries, problem.after, settings)
     with writing(engine) as connection:
+        if isinstance(problem, Rejected):
+            values["next_try_at"] = now + _REFUSED_WAIT
+            state = DeliveryState.PENDING if _still_matters(connection, delivery, now) else DeliveryState.DEAD
         connection.execute(update(AlertDelivery).where(*_identity(delivery)).values(state=state, **values))
         if isinstance(problem, TryAgain) and problem.after is not None:
             _hold_channel(connection, delivery.channel, values["next_try_at"])
     return state
+
+
+def _still_matters(connection: Connection, delivery: AlertDelivery, now: datetime) -> bool:
+    """Whether a run that the message speaks of may still be resumable: it had failed when the message was made."""
+    made = connection.scalars(
+        select(col(AlertMessage.created_at)).where(col(AlertMessage.id) == delivery.message_id)
+    ).one()
+    return now - made < RESUME_WINDOW
 
 
 def _wait(tries: int, asked: timedelta | None, settings: AlertSettings) -> timedelta:
@@ -177,9 +199,13 @@ def _stranded(waiting: dict[str, int], configured: set[str]) -> list[str]:
     ]
 
 
-def _sentence(channel: Channel, message: Message, problem: TryAgain | Rejected) -> str:
-    fate = "will be tried again" if isinstance(problem, TryAgain) else "was given up and reached nobody"
-    return f"{channel.name}: {problem.what} The message {message.title!r} {fate}."
+def _sentence(channel: Channel, message: Message, problem: TryAgain | Rejected, state: DeliveryState) -> str:
+    fate = "will be tried again"
+    if isinstance(problem, Rejected):
+        given_up = state is DeliveryState.DEAD
+        fate = "is given up, and never got through here" if given_up else "did not get through; next try in an hour"
+    said = f"{channel.name}: {problem.what} The message {message.title!r} {fate}."
+    return f"{said} {problem.next_step}".rstrip()
 
 
 def _identity(delivery: AlertDelivery) -> tuple[ColumnElement[bool], ...]:

@@ -33,7 +33,7 @@ class TryAgain(Failure):
 
 
 class Rejected(Failure):
-    """The channel will never take this message as it is: a wrong address, a revoked key, a refused body."""
+    """The channel will not take this message until somebody acts: a wrong address, a revoked key, a refused body."""
 
 
 class Channel(Protocol):

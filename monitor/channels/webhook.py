@@ -52,7 +52,7 @@ class WebhookChannel:
                 after=retry_after(reply.headers.get("Retry-After"), now),
             )
         raise Rejected(
-            f"The webhook answered HTTP {reply.status_code}, which trying again will not change.",
+            f"The webhook refused the message with HTTP {reply.status_code}.",
             next_step="Put the webhook's address or secret right; `reprise config show` shows where they are set.",
         )
 

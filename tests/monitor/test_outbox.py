@@ -132,16 +132,33 @@ def test_a_channel_cannot_put_off_warnings_for_ever(engine: Engine) -> None:
     assert send(engine, desk, after=timedelta(hours=1)).sent == 1
 
 
-def test_a_rejected_message_is_a_dead_letter_and_said_loudly(engine: Engine) -> None:
-    """A 400 stays a 400: given up at once, counted from then on, and the next message goes out."""
+def test_a_refused_message_is_said_loudly_each_time_and_not_hammered(engine: Engine) -> None:
+    """A 400 holds up nobody else and is tried once an hour; when the address is right again, the message arrives."""
     put(engine, "a", "b")
-    desk = Receiver(fails=lambda message: Rejected("HTTP 400.") if message.id == "a" else None)
+    desk = Receiver(fails=lambda message: Rejected("HTTP 400.", next_step="Fix it.") if message.id == "a" else None)
     report = send(engine, desk)
-    assert (report.sent, report.rejected, report.dead) == (1, 1, 1)
-    assert "reached nobody" in report.problems[0]
-    again = send(engine, desk, after=timedelta(days=1))
-    assert (again.sent, again.rejected, again.dead) == (0, 0, 1)
-    assert states(engine) == {"a": "DEAD", "b": "SENT"}
+    assert (report.sent, report.rejected, report.waiting, report.dead) == (1, 1, 1, 0)
+    assert "HTTP 400. The message 'title a' did not get through; next try in an hour. Fix it." in report.problems[0]
+    between = send(engine, desk, after=timedelta(minutes=59))
+    assert (between.rejected, between.waiting, between.everything_arrived) == (0, 1, False)
+    assert send(engine, desk, after=timedelta(minutes=60)).problems == report.problems
+    assert desk.got == ["a", "b", "a"]
+    desk.fails = lambda _message: None
+    last = send(engine, desk, after=timedelta(minutes=120))
+    assert (last.sent, last.everything_arrived) == (1, True)
+
+
+def test_a_refused_message_is_given_up_when_its_runs_are_beyond_help(engine: Engine) -> None:
+    """14 days after it was made no run in it can be resumed: a dead letter, said once more, counted from then on."""
+    put(engine, "a")
+    desk = Receiver(fails=lambda _message: Rejected("HTTP 400."))
+    assert send(engine, desk, after=timedelta(days=13, hours=23)).waiting == 1
+    last = send(engine, desk, after=timedelta(days=14, hours=1))
+    assert (last.rejected, last.waiting, last.dead, last.everything_arrived) == (1, 0, 1, False)
+    assert "is given up, and never got through" in last.problems[0]
+    later = send(engine, desk, after=timedelta(days=15))
+    assert (later.rejected, later.dead, later.everything_arrived) == (0, 1, True)
+    assert states(engine) == {"a": "DEAD"}
 
 
 def test_one_failing_channel_does_not_hold_up_another(engine: Engine) -> None:
