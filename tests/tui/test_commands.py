@@ -247,6 +247,19 @@ def test_what_was_left_out_is_said(reprise: Type) -> None:
 
 @pytest.mark.usefixtures("synced")
 @pytest.mark.parametrize(
+    ("limit", "bound"),
+    [("99999999999999999999999", "less than or equal to 2147483647"), ("-1", "greater than or equal to 0")],
+)
+def test_a_limit_that_no_database_takes(reprise: Type, limit: str, bound: str) -> None:
+    """Exit code 2 and the numbers that are possible."""
+    ended = reprise(f"runs --limit {limit}")
+    assert (ended.code, ended.out) == (2, "")
+    assert "'--limit'" in ended.err
+    assert bound in ended.err
+
+
+@pytest.mark.usefixtures("synced")
+@pytest.mark.parametrize(
     ("filters", "matching"),
     [("--at-risk", 4), ("--status Error", 5), ("--status Error --status InProgress", 6), ("--orchestration loan_*", 4),
      ("--within 2w", 4), ("--within 1h", 0)],
@@ -437,7 +450,7 @@ def test_what_is_not_proven_in_time_is_not_called_resumed(
     assert f"{writing.loans[0]} unverified" in ended.out
     again = reprise(f"resume {writing.loans[0]}")
     assert "ATTEMPT_OPEN" in again.out
-    assert "1 resume settled, 0 waiting for proof" in reprise("watch --once").err
+    assert "resumes: 1 verified, 0 waiting for proof" in reprise("watch --once").err
 
 
 def test_a_plan_is_a_file_that_can_be_acted_on_once(writing: FailingOrg, reprise: Type, tmp_path: Path) -> None:
@@ -513,6 +526,22 @@ def test_a_round_as_a_document(failing: FailingOrg, reprise: Type) -> None:
     assert ended.document["sync"]["outcome"] == "COMPLETE"
     assert ended.document["failed_runs"] == failing.failed
     assert ended.document["alerts"]
+
+
+@pytest.mark.usefixtures("failing")
+def test_an_alert_that_does_not_get_through_ends_a_round_as_partial(
+    reprise: Type, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Exit code 3 and the reason, for people and in the document, in later rounds too until it has arrived."""
+    with socket.socket() as nobody:  # bound and not listening: connections are refused
+        nobody.bind(("127.0.0.1", 0))
+        monkeypatch.setenv("REPRISE_ALERTS_WEBHOOK_URL", f"http://127.0.0.1:{nobody.getsockname()[1]}/hook")
+        first, second = reprise("watch --once"), reprise("watch --once --json")
+    assert (first.code, second.code) == (3, 3)
+    assert "The webhook gave no answer" in first.err
+    assert "1 alert not delivered yet" in first.err
+    fits("watch", second.document)
+    assert second.document["delivery"]["waiting"] == 1
 
 
 @pytest.mark.usefixtures("writing")

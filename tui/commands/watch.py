@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,6 +16,7 @@ from tui.opened import mirror, org_client, settings_of
 
 if TYPE_CHECKING:
     from monitor.channels import Channel
+    from monitor.proof import VerifyReport
     from monitor.schedule import CycleReport
     from tui.settings import Settings
 
@@ -70,15 +72,23 @@ def _say(report: CycleReport) -> None:
         )
     if report.evaluation:
         parts.append(f"{report.evaluation.failed} failed, {count(len(report.evaluation.messages), 'new alert')}")
+    if report.delivery and report.delivery.waiting:
+        parts.append(f"{count(report.delivery.waiting, 'alert')} not delivered yet")
     if report.verification and (report.verification.settled or report.verification.still_open):
-        settled, waiting = len(report.verification.settled), report.verification.still_open
-        parts.append(f"{count(settled, 'resume')} settled, {waiting} waiting for proof")
+        parts.append(_resumes(report.verification))
     diagnostics.say(f"{iso(report.started_at.replace(microsecond=0))}  {'; '.join(parts) or 'nothing done'}")
     for warning in report.warnings:
         diagnostics.warn(warning)
     for problem in report.problems:
         diagnostics.say(f"{problem.during}:")
         diagnostics.fail(problem.error)
+
+
+def _resumes(verification: VerifyReport) -> str:
+    """How many resumes ended how: "resumes: 2 verified, 1 stalled, 0 waiting for proof"."""
+    ended = Counter(each.outcome for each in verification.settled)
+    words = [f"{number} {outcome.lower().replace('_', ' ')}" for outcome, number in sorted(ended.items())]
+    return f"resumes: {', '.join([*words, f'{verification.still_open} waiting for proof'])}"
 
 
 def _print_document(report: CycleReport) -> None:
@@ -95,6 +105,7 @@ def document(report: CycleReport) -> dict[str, Any]:
         "sync": report.sync.to_json() if report.sync else None,
         "failed_runs": evaluation.failed if evaluation else None,
         "alerts": [message.body for message in evaluation.messages] if evaluation else None,
+        "delivery": report.delivery.to_json() if report.delivery else None,
         "settled": [{"run": each.run, "outcome": each.outcome, "detail": each.detail} for each in verification.settled]
         if verification
         else None,
@@ -106,8 +117,9 @@ def document(report: CycleReport) -> dict[str, Any]:
 
 
 def _ended(report: CycleReport) -> ExitCode:
-    """A round ends as its first problem would end a command; what was only partly done is PARTIAL."""
+    """A round ends as its first problem would end a command; a part not read or an alert not delivered is PARTIAL."""
     if report.problems:
         return diagnostics.exit_code(report.problems[0].error)
-    partly = report.sync is not None and report.sync.outcome != "COMPLETE"
-    return ExitCode.PARTIAL if partly else ExitCode.OK
+    partly_read = report.sync is not None and report.sync.outcome != "COMPLETE"
+    undelivered = report.delivery is not None and not report.delivery.everything_arrived
+    return ExitCode.PARTIAL if partly_read or undelivered else ExitCode.OK
