@@ -15,6 +15,9 @@ class Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+"""The hosts to which plain http is accepted: elsewhere it would carry credentials readable over a network."""
+
 Wait = Annotated[timedelta, Field(gt=timedelta())]
 """A length of time that a loop waits for, or a limit: none at all would mean without rest, or never."""
 Length = Annotated[timedelta, Field(ge=timedelta())]

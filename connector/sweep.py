@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from connector.mapping import Row
@@ -49,6 +49,7 @@ class Sweep:
     fields: Sequence[str]
     only: str | None = None
     covered: datetime | None = None
+    margin: timedelta | None = None  # the org did not tell what it covers; so much may still come late
     next_url: str | None = None
     done: bool = False
     problem: str = ""
@@ -113,16 +114,28 @@ class Sweep:
 
     def committed_to(self, rows: Sequence[Row]) -> None:
         """These rows are about to be committed: move the position behind the last one that cannot have moved."""
-        assert self.covered is not None
-        stable = next((row for row in reversed(rows) if row["system_modstamp"] < self.covered), None)
+        until = self._visible_until(rows)
+        stable = next((row for row in reversed(rows) if until is not None and row["system_modstamp"] < until), None)
         if self.cut:
             self._end_window(rows, stable)
         if stable is not None:
             self.cursor.position_at, self.cursor.last_id = stable["system_modstamp"], stable["id"]
         if self.done:
-            self.cursor.watermark = self.covered
+            self.cursor.watermark = until
             self.cursor.position_at = self.cursor.last_id = None
             self.cursor.loaded = True
+
+    def _visible_until(self, rows: Sequence[Row]) -> datetime | None:
+        """Up to when everything was visible. Where the org does not tell, its clock is not believed beyond its newest row.
+
+        A Date header that runs ahead would otherwise carry the watermark past rows that nobody has read.
+        """
+        if self.margin is None or self.covered is None:
+            return self.covered
+        if not rows:
+            return self.cursor.position_at or self.cursor.watermark
+        newest: datetime = rows[-1]["system_modstamp"]
+        return min(self.covered, newest - self.margin)
 
     def _end_window(self, rows: Sequence[Row], stable: Row | None) -> None:
         """The next query begins behind the position, so one that does not move it must have been the last."""

@@ -238,6 +238,7 @@ class _Pass:
         for sweep in self.sweeps:
             covered = coverage(sweep.cursor, replies, asked_at, self.settings.lookback)
             sweep.covered = covered.until
+            sweep.margin = None if covered.told else self.settings.lookback
             if covered.warning:
                 self.warnings.append(covered.warning)
             if covered.refused:

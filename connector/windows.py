@@ -27,6 +27,7 @@ class Coverage:
     deleted: Sequence[str] = ()
     warning: str = ""
     refused: bool = False  # the org does not answer for this object; do not ask at each poll
+    told: bool = True  # False: `until` is a guess by the clock
 
 
 def windows(cursors: Sequence[SyncCursor], now: datetime) -> list[Subrequest]:
@@ -55,11 +56,15 @@ def coverage(cursor: SyncCursor, replies: Mapping[str, Subreply], asked_at: date
     updated, deleted = replies.get(f"updated{name}"), replies.get(f"deleted{name}")
     guess = asked_at - lookback
     if updated is None or deleted is None:
-        return Coverage(guess)
+        return Coverage(guess, told=False)
     if not (updated.ok and deleted.ok):
         refused = deleted if updated.ok else updated
         return Coverage(
-            guess, _ids(deleted), _without(name, refused.problem, lookback), refused=not refused.is_transient
+            guess,
+            _ids(deleted),
+            _without(name, refused.problem, lookback),
+            refused=not refused.is_transient,
+            told=False,
         )
     until = min(_covered(updated), _covered(deleted), asked_at)
     return Coverage(until, _ids(deleted), _gap(cursor, asked_at))

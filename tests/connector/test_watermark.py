@@ -162,6 +162,29 @@ def test_a_wrong_date_header_loses_nothing(tmp_path: Path, skew: float) -> None:
         assert differences(both.org, both.engine) == []
 
 
+@pytest.mark.parametrize("kind", [Kind.NOT_SUPPORTED, Kind.SERVER_ERROR])
+def test_a_date_header_ahead_loses_nothing_where_the_org_does_not_tell_what_it_covers(
+    tmp_path: Path, kind: Kind
+) -> None:
+    """Without /updated the clock is all there is; the watermark still stays behind the newest row, by the margin."""
+    with peers(sqlite_url(tmp_path)) as both:
+        store = both.org.world.store
+        both.org.faults.arm(Fault(Kind.CLOCK_SKEW, times=None, seconds=7200.0))
+        both.org.faults.arm(Fault(kind, match="/(updated|deleted)", times=None))
+        both.sync()  # of an empty org
+        held = store.begin()
+        late = held.create(RUN, Status="Error", OrchestrationDeveloperName="Late")
+        for number in range(3):
+            with store.transaction() as tx:
+                tx.create(RUN, Status="InProgress", OrchestrationDeveloperName=f"O{number}")
+            both.sync()
+            both.advance(minutes=3)
+        assert late not in in_mirror(both.engine, Run)
+        held.commit()
+        both.sync()
+        assert differences(both.org, both.engine) == []
+
+
 def test_our_own_wrong_clock_does_not_matter(tmp_path: Path) -> None:
     """A machine three hours fast mirrors the same rows and knows the org's time."""
     with peers(sqlite_url(tmp_path)) as both:
