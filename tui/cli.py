@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -83,6 +84,7 @@ def reprise(
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command line and return its exit code; no exception gets past here."""
+    _open_closed_streams()
     asked = Asked()
     try:
         ended = app(args=arguments, prog_name="reprise", standalone_mode=False, obj=asked)
@@ -93,3 +95,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
             output.document({"error": diagnostics.error_document(error)})
         return diagnostics.fail(error, verbose=asked.verbose)
     return ended if isinstance(ended, int) else ExitCode.OK
+
+
+def _open_closed_streams() -> None:
+    """Give the null device to streams that were closed by whoever started us (`>&-`): Python has None for them.
+
+    In this order, so that no file opened later, such as the mirror, gets the number of a standard stream.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115 - open as long as we live

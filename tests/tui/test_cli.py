@@ -106,6 +106,28 @@ def test_global_options_stand_before_or_after_the_command(reprise: Type) -> None
     assert "after.toml" in both.err
 
 
+@pytest.mark.parametrize(
+    "twice", ["runs --group a --group b", "resume --within 1d --within 2d", "runs --org a --org b"]
+)
+def test_an_option_with_one_value_is_given_once(reprise: Type, twice: str) -> None:
+    """To take the last and say nothing of the first would answer another question than the one that was typed."""
+    ended = reprise(twice)
+    assert (ended.code, ended.out) == (2, "")
+    assert twice.split()[1] in ended.err
+    assert "more than once" in ended.err
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+@pytest.mark.parametrize("line", ["explain", "explain nothing", ""])
+def test_a_closed_stream_is_like_nobody_listening(closed: str, line: str) -> None:
+    """A service manager may start us without streams: what is done and its exit code stay as they are."""
+    command = f"{Path(sys.executable).with_name('reprise')} {line}"
+    ended = subprocess.run(["sh", "-c", f"{command} {closed}"], capture_output=True, text=True, check=False)
+    assert ended.returncode == (0 if line == "explain" else 2)
+    assert "NoneType" not in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
 def test_an_error_is_one_document_where_one_was_asked_for(reprise: Type) -> None:
     """A program reads the same JSON stream whatever happened."""
     ended = reprise("sync --json")

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 ONE_LINE_WIDTH = 120
 """From this width on the reason stands beside its run; below, it has a line of its own, so that ids stay whole."""
 
+MOST = 2**31 - 1
+"""The largest number that every database takes for a limit."""
+
 
 def runs(
     context: typer.Context,
@@ -29,7 +32,9 @@ def runs(
     within: Within = None,
     orchestration: Orchestration = None,
     group: Group = None,
-    limit: Annotated[int, typer.Option("--limit", metavar="N", min=0, help="At most N runs; 0 for all.")] = 20,
+    limit: Annotated[
+        int, typer.Option("--limit", metavar="N", min=0, max=MOST, help="At most N runs; 0 for all.")
+    ] = 20,
 ) -> ExitCode:
     """List runs with verdict and time left, soonest deadline first."""
     from monitor import read
