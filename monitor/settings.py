@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 
-from connector.settings import Frozen, Length, Wait
+from connector.settings import LOOPBACK, Frozen, Length, Wait
 
 
 class MonitorSettings(Frozen):
@@ -70,7 +71,9 @@ class AlertSettings(Frozen):
 
     console: bool = Field(default=True, description="Print messages where `reprise watch` runs.")
     webhook_url: SecretStr | None = Field(
-        default=None, description="Gets every message as a JSON POST. Often a credential itself, so it is never shown."
+        default=None,
+        description="Gets every message as a JSON POST; http only for loopback addresses. Often a credential itself, so "
+        "it is never shown.",
     )
     webhook_secret: SecretStr | None = Field(
         default=None, description="Signs each POST with HMAC-SHA256, as in the Standard Webhooks specification."
@@ -81,3 +84,20 @@ class AlertSettings(Frozen):
         description="Wait after the first failed delivery; doubled after each further one.",
     )
     longest_retry_after: Wait = Field(default=timedelta(minutes=15), description="Longest wait between two deliveries.")
+
+    @field_validator("webhook_url")
+    @classmethod
+    def _can_be_sent_to(cls, url: SecretStr | None) -> SecretStr | None:
+        """Refuse an address that no message could be sent to, without showing it."""
+        if url is None:
+            return None
+        try:
+            parts = urlsplit(url.get_secret_value())
+            usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+        except ValueError:  # a port or an IPv6 address that is none
+            usable = False
+        if not usable:
+            raise ValueError("this is not a URL such as https://hooks.example.com/reprise")
+        if parts.scheme == "http" and parts.hostname not in LOOPBACK:
+            raise ValueError("plain http is accepted for this machine's own addresses only; write https")
+        return url

@@ -9,10 +9,17 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr
 
-from connector.settings import AccessTokenLogin, ClientCredentialsLogin, Frozen, JwtLogin, Login, OrgSettings, Wait
+from connector.settings import (
+    LOOPBACK,
+    AccessTokenLogin,
+    ClientCredentialsLogin,
+    Frozen,
+    JwtLogin,
+    Login,
+    OrgSettings,
+    Wait,
+)
 from tui.format import plain
-
-LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 OLDEST_API_VERSION = 54
 """Orchestration Work Item and Orchestration Run Log exist from here on (Object Reference v67)."""

@@ -21,7 +21,7 @@ from requests.adapters import HTTPAdapter
 from connector.errors import ConfigError, OrgUnreachable, SignInFailed
 from connector.org.auth import GivenToken, grant_for
 from connector.org.replies import SessionExpired, Transient, code_and_message, limit_usage, refusal
-from connector.settings import OrgSettings
+from connector.settings import LOOPBACK, OrgSettings
 
 T = TypeVar("T")
 
@@ -30,7 +30,6 @@ RETRY_FOR = timedelta(seconds=90)  # no new attempt starts after this
 FIRST_WAIT, LONGEST_WAIT = timedelta(seconds=0.5), timedelta(seconds=15)
 CONNECT_TIMEOUT = 10.0  # seconds
 CLOCK_TOLERANCE = 2.0  # seconds; the Date header counts whole seconds, so less is not a difference
-LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 # Retries are reported in the outcome; without a handler of its own this logger would write to stderr.
 logging.getLogger("stamina").addHandler(logging.NullHandler())

@@ -170,6 +170,33 @@ def test_plain_http_is_for_this_machine_only(tmp_path: Path) -> None:
     assert "write https" in problems(tmp_path, **{**TOKEN, "REPRISE_INSTANCE_URL": "http://127.0.0.1.example.com"})
 
 
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("hooks.example.com/hush", "not a URL"),
+        ("ftp://hooks.example.com/hush", "not a URL"),
+        ("https:///hush", "not a URL"),
+        ("https://hooks.example.com:hush", "not a URL"),
+        ("https://[hush", "not a URL"),
+        ("http://hooks.example.com/hush", "write https"),
+    ],
+)
+def test_an_address_that_no_alert_could_reach_is_refused(tmp_path: Path, url: str, said: str) -> None:
+    """When the settings are read, not when the first deadline nears; and the address, often a secret, stays hidden."""
+    what = problems(tmp_path, **TOKEN, REPRISE_ALERTS_WEBHOOK_URL=url)
+    assert "alerts.webhook_url (REPRISE_ALERTS_WEBHOOK_URL): " in what
+    assert said in what
+    assert "hush" not in what
+
+
+@pytest.mark.parametrize("url", ["https://hooks.example.com/hush", "http://127.0.0.1:8080/hush", "http://[::1]/hush"])
+def test_an_address_for_alerts_is_taken_as_it_is(tmp_path: Path, url: str) -> None:
+    """Any https address, and plain http on this machine."""
+    address = read(tmp_path, **TOKEN, REPRISE_ALERTS_WEBHOOK_URL=url).alerts.webhook_url
+    assert address is not None
+    assert address.get_secret_value() == url
+
+
 def test_secrets_are_never_shown(tmp_path: Path) -> None:
     """Neither a token nor a database password."""
     settings = read(tmp_path, **TOKEN, REPRISE_DATABASE="postgresql://me:hush@db/reprise")
