@@ -111,14 +111,15 @@ def answer(
     with writing(engine) as connection:
         for attempt in leased:
             result = results.get(attempt.run_id)
-            if result is None or result.accepted is None:
-                continue  # the reply was lost: the attempt stays as it was committed before the call
+            if result is None:
+                continue
+            answered_at = None if result.accepted is None else now  # the reply was lost: only why is known
             connection.execute(
                 update(ResumeAttempt)
                 .where(col(ResumeAttempt.id) == attempt.id)
-                .values(accepted=result.accepted, code=result.code, message=result.message, answered_at=now)
+                .values(accepted=result.accepted, code=result.code, message=result.message, answered_at=answered_at)
             )
-            if not result.accepted:
+            if result.accepted is False:
                 _settle(connection, _refusal(attempt, result), now)
 
 

@@ -134,7 +134,7 @@ def _settlement(attempt: ResumeAttempt, seen: Snapshot | None, *, given_up: bool
 def close(engine: Engine, batch_id: str, now: datetime, api_calls: int = 0) -> tuple[BatchOutcome, tuple[Attempt, ...]]:
     """Record how a batch stands by its attempts, and return it; while one is open it is not finished."""
     rows = attempts.attempts_of(engine, batch_id)
-    made = tuple(Attempt(row.run_id, _outcome(row), row.detail or "Sent; no proof yet.") for row in rows)
+    made = tuple(Attempt(row.run_id, _outcome(row), row.detail or _waits_for(row)) for row in rows)
     verified = Counter(attempt.outcome for attempt in made)[AttemptOutcome.VERIFIED]
     outcome = BatchOutcome.PARTIAL if verified else BatchOutcome.NONE
     if verified and verified == len(made):
@@ -142,6 +142,15 @@ def close(engine: Engine, batch_id: str, now: datetime, api_calls: int = 0) -> t
     is_open = any(row.settled_at is None for row in rows)
     attempts.close_batch(engine, batch_id, outcome, api_calls, None if is_open else now)
     return outcome, made
+
+
+def _waits_for(row: ResumeAttempt) -> str:
+    """What is known of an attempt without proof, and what goes on looking."""
+    known = "The org accepted it; there is no proof yet."
+    if not row.accepted:
+        why = f" ({row.message.rstrip('.')})" if row.message else ""
+        known = f"No usable reply{why}; only reading can tell."
+    return f"{known} `reprise watch --once` looks again."
 
 
 def _outcome(row: ResumeAttempt) -> AttemptOutcome:

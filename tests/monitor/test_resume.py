@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import threading
@@ -180,6 +181,7 @@ def test_accepted_without_effect_is_never_verified(url: str, write: ResumeWrite)
         batch = shop.execute(shop.plan())
         assert batch.outcome is BatchOutcome.NONE
         assert outcomes(batch) == {"UNVERIFIED": 2}
+        assert "accepted it; there is no proof yet. `reprise watch --once` looks again." in batch.attempts[0].detail
         shop.advance(minutes=15)
         report = shop.verify_open()
         assert [one.outcome for one in report.settled] == [AttemptOutcome.STALLED] * 2
@@ -342,7 +344,12 @@ def test_a_call_that_never_arrived_is_not_applied_and_never_sent_again(shop: Wor
     runs = shop.fail_runs(1)
     shop.sync()
     shop.org.faults.arm(Fault(Kind.RESET, match=COLLECTIONS))
-    assert outcomes(shop.execute(shop.plan())) == {"UNVERIFIED": 1}
+    batch = shop.execute(shop.plan())
+    assert outcomes(batch) == {"UNVERIFIED": 1}
+    assert re.fullmatch(
+        r"No usable reply \(.+\); only reading can tell\. `reprise watch --once` looks again\.",
+        batch.attempts[0].detail,
+    )
     assert shop.verify_open().still_open == 1
     shop.advance(minutes=15)
     assert [one.outcome for one in shop.verify_open().settled] == [AttemptOutcome.NOT_APPLIED]
