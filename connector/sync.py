@@ -17,7 +17,7 @@ from sqlalchemy import Connection, Engine
 from connector import drift, evidence
 from connector.account import Account, note_failed_sign_in
 from connector.audits import standing_alarms
-from connector.errors import Failure, OrgRefused, PermissionDenied
+from connector.errors import Failure, OrgRefused, PermissionDenied, UsageError
 from connector.mapping import fields_of
 from connector.mirror import state, upsert
 from connector.mirror.engine import writer_lock, writing
@@ -36,6 +36,7 @@ __all__ = ["SyncOutcome", "SyncReport", "sync"]
 ORGANIZATION_FIELDS = ("Name", "IsSandbox", "TimeZoneSidKey")
 MOST_RUNS = 4_000  # Ids that fit into a statement of 100,000 characters (SOQL and SOSL Reference)
 ROUNDING = timedelta(seconds=1)  # the Date header is cut to the second
+SHORTEST_BOUND = timedelta(days=15)  # the resume window and a day
 
 
 def sync(
@@ -86,8 +87,10 @@ class _Pass:
         self.remember = self.committed = self.described = False
 
     def plan(self, *, full: bool, since: datetime | None, only_runs: Sequence[str] | None) -> None:
-        """Decide what each object's sweep reads."""
+        """Decide what each object's sweep reads. Raises UsageError for a `since` that would hide runs to be saved."""
         self.remember = only_runs is None
+        if since is not None:
+            self._check_bound(since, full=full)
         for table in MIRRORED:
             cursor = self.cursors[table.salesforce_object]
             if only_runs is not None:
@@ -97,6 +100,23 @@ class _Pass:
             if full or (not cursor.loaded and since is not None and since != cursor.since):
                 sweep.restart(since)
             self.sweeps.append(sweep)
+
+    def _check_bound(self, since: datetime, *, full: bool) -> None:
+        """A run that failed 14 days ago and did not change since can still be saved, so it must be within the bound."""
+        if since > self.started_at - SHORTEST_BOUND:
+            raise UsageError(
+                f"--since must reach back at least {SHORTEST_BOUND.days} days: runs that failed before it can still be saved.",
+                meaning="Nothing was read.",
+                next_step=f"Give --since {SHORTEST_BOUND.days}d or more, or leave it out to read everything.",
+            )
+        if self.cursors[Run.salesforce_object].loaded and not full:
+            self.warnings.append(
+                "--since bounds a first load only, and this mirror is loaded; add --full to load anew."
+            )
+        else:
+            self.warnings.append(
+                f"What did not change since {since:%Y-%m-%d} is not in this mirror; `reprise sync --full` reads it."
+            )
 
     def run(self) -> SyncReport:
         """Ask until everything is read or given up."""

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from connector.errors import UsageError
 from connector.mirror.engine import open_mirror
 from connector.mirror.tables import LogEntry, Run
 from connector.report import Progress, SyncOutcome
@@ -208,16 +209,25 @@ def test_since_bounds_a_first_load(tmp_path: Path) -> None:
         with store.transaction() as tx:
             old = tx.create(RUN, Status="InProgress", OrchestrationDeveloperName="Old")
         store.clock.advance(timedelta(days=30))
-        bound = store.now()
+        bound = store.now() - timedelta(days=20)
         with store.transaction() as tx:
             new = tx.create(RUN, Status="InProgress", OrchestrationDeveloperName="New")
-        both.sync(since=bound)
+        assert "reprise sync --full" in both.sync(since=bound).warnings[0]
         assert set(in_mirror(both.engine, Run)) == {new}
         both.advance(minutes=5)
         with store.transaction() as tx:
             tx.update(RUN, old, Status="Error")
         both.sync()
         assert set(in_mirror(both.engine, Run)) == {old, new}
+
+
+@pytest.mark.parametrize("days", [-1, 0, 14])
+def test_a_bound_that_would_hide_runs_to_be_saved_is_refused(tmp_path: Path, days: int) -> None:
+    """A run that failed 14 days ago can still be saved and may not have changed since."""
+    with peers(sqlite_url(tmp_path)) as both:
+        with pytest.raises(UsageError, match="at least 15 days"):
+            both.sync(since=both.org.world.store.now() - timedelta(days=days))
+        assert in_mirror(both.engine, Run) == {}
 
 
 def test_full_reads_everything_again(tmp_path: Path) -> None:
