@@ -179,7 +179,7 @@ def _unknown_run(connection: Connection, moment: Moment, run_id: str) -> NotFoun
 
 
 def _question(connection: Connection, moment: Moment, chosen: RunFilter) -> Question:
-    """What a filter means in this mirror. Raises UsageError for a group prefix that several groups share."""
+    """What a filter means in this mirror. Raises UsageError for a group prefix that is empty or that several groups share."""
     orgs = list(moment.orgs)
     if chosen.group is not None:
         chosen = replace(chosen, group=_whole_group(connection, orgs, chosen.group.strip().lower()))
@@ -190,6 +190,12 @@ def _question(connection: Connection, moment: Moment, chosen: RunFilter) -> Ques
 
 
 def _whole_group(connection: Connection, orgs: list[str], prefix: str) -> str:
+    if not prefix:
+        raise UsageError(
+            "The id of a cause group is empty.",
+            meaning="Every group begins like that, so every failed run of every cause would be meant.",
+            next_step="Type the id of one; `reprise groups` lists them.",
+        )
     group = ASSESSMENT.c.cause_group
     like = select(group).where(ASSESSMENT.c.org_id.in_(orgs), group >= prefix, group < f"{prefix}g")
     found = connection.scalars(like.distinct().limit(3)).all()

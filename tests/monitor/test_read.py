@@ -216,10 +216,20 @@ def test_a_lost_group_promises_nothing(engine: Engine) -> None:
 
 
 def test_a_group_prefix_must_mean_one_group(engine: Engine) -> None:
-    """An empty prefix means all of them, so it is refused with their names."""
-    with pytest.raises(UsageError) as refused:
-        read.runs(engine, NOW, RunFilter(group=""))
-    assert all(group.id in refused.value.what for group in read.groups(engine, NOW))
+    """One that several groups share is refused with their names, and an empty one even where there is one group only."""
+    groups = read.groups(engine, NOW)
+    with writing(engine) as connection:
+        for letter, group in zip("12", groups, strict=True):
+            mine = col(Assessment.cause_group) == group.id
+            connection.execute(update(Assessment).where(mine).values(cause_group=f"abc{letter}"))
+    with pytest.raises(UsageError, match="abc1, abc2"):
+        read.runs(engine, NOW, RunFilter(group="abc"))
+    assert _numbers(engine, RunFilter(group="abc1")) == [SOON]
+    for empty in ("", " "):
+        with pytest.raises(UsageError, match="is empty"):
+            read.runs(engine, NOW, RunFilter(group=empty))
+        with pytest.raises(UsageError, match="is empty"):
+            read.groups(engine, NOW, RunFilter(orchestration="Loan_Small", group=empty))
 
 
 def test_a_run_is_shown_in_full(engine: Engine) -> None:
