@@ -1,4 +1,4 @@
-"""Runs that are not in Error and still need somebody's eyes: stuck, forgotten, or failing again and again."""
+"""Runs that are not in Error and still need somebody's eyes: stuck, forgotten, failing again, or not really resumed."""
 
 from __future__ import annotations
 
@@ -8,14 +8,17 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
-from sqlalchemy import Connection, and_, select
+from sqlalchemy import ColumnElement, Connection, ScalarSelect, and_, func, select
 
 from connector.mirror import tables
 from monitor.assessment import Assessment, Place
+from monitor.ledger import WAS_SENT, ResumeAttempt
 from monitor.settings import MonitorSettings
 from monitor.sql import table_of
+from monitor.verdict import RESUME_WINDOW, Confidence, ReasonCode
 
 RUN, STEP, ASSESSMENT = table_of(tables.Run), table_of(tables.Step), table_of(Assessment)
+LOG, ATTEMPT = table_of(tables.LogEntry), table_of(ResumeAttempt)
 HISTORY = 2000
 """How many of the newest completed runs tell how long steps usually take."""
 ENOUGH = 20
@@ -62,6 +65,7 @@ def find(connection: Connection, org_id: str, now: datetime, settings: MonitorSe
     found = {eyes.run_id: eyes for eyes in stuck(_open_steps(connection, org_id, now, settings), usual, now, settings)}
     found |= {eyes.run_id: eyes for eyes in _forgotten(connection, org_id, now, settings)}
     found |= {eyes.run_id: eyes for eyes in _failing_again(connection, org_id, settings)}
+    found |= {eyes.run_id: eyes for eyes in _unmoved(connection, org_id)}
     return [found[run_id] for run_id in sorted(found)]
 
 
@@ -136,6 +140,37 @@ def _failing_again(connection: Connection, org_id: str, settings: MonitorSetting
         yield Eyes(
             run_id, status, since, f"The run has failed {episode} times and was resumed again at {_instant(since)}."
         )
+
+
+def _unmoved(connection: Connection, org_id: str) -> Iterator[Eyes]:
+    """Runs that went back to InProgress by their label alone: the one thing that makes a NOT_IN_ERROR of them unsure."""
+    failed = _newest(LOG.c.occurred_at, LOG.c.org_id, LOG.c.run_id, LOG.c.kind == "FailInstance")
+    tried = _newest(ATTEMPT.c.intended_at, ATTEMPT.c.org_id, ATTEMPT.c.run_id, WAS_SENT)
+    doubted = and_(
+        ASSESSMENT.c.org_id == org_id,
+        ASSESSMENT.c.place.in_([Place.EYES, Place.RECOVERED]),
+        ASSESSMENT.c.status == "InProgress",
+        ASSESSMENT.c.reason == ReasonCode.NOT_IN_ERROR.value,
+        ASSESSMENT.c.confidence != Confidence.PROVEN.value,
+    )
+    same = and_(RUN.c.org_id == ASSESSMENT.c.org_id, RUN.c.id == ASSESSMENT.c.run_id)
+    what = select(RUN.c.id, RUN.c.status, RUN.c.system_modstamp, ASSESSMENT.c.step, failed, tried)
+    for run_id, status, changed, step, failed_at, tried_at in connection.execute(
+        what.join_from(ASSESSMENT, RUN, same).where(doubted)
+    ):
+        ours = tried_at is not None and (failed_at is None or tried_at >= failed_at)
+        who = f"resumed by Reprise at {_instant(tried_at)}" if ours else f"set to {status}, last at {_instant(changed)}"
+        until = f" The 14 days of its failure end at {_instant(failed_at + RESUME_WINDOW)}." if failed_at else ""
+        why = f"The run was {who}, but nothing moved: step {step} is still in Error.{until}"
+        yield Eyes(run_id, status, tried_at if ours else changed, why)
+
+
+def _newest(
+    moment: ColumnElement[datetime], org: ColumnElement[str], run: ColumnElement[str], kind: ColumnElement[bool]
+) -> ScalarSelect[datetime]:
+    """The newest such moment of an assessed run."""
+    mine = and_(org == ASSESSMENT.c.org_id, run == ASSESSMENT.c.run_id, kind)
+    return select(func.max(moment, type_=tables.Instant())).where(mine).correlate(ASSESSMENT).scalar_subquery()
 
 
 def _instant(moment: datetime) -> str:

@@ -14,7 +14,7 @@ from monitor.assessment import Place
 from monitor.blast import blast_radius
 from monitor.lines import Moment, lines
 from monitor.links import run_url
-from monitor.rows import Milestone, RunDetail, RunLine, StageLine, StepLine, WorkItemLine
+from monitor.rows import AttemptLine, Milestone, RunDetail, RunLine, StageLine, StepLine, WorkItemLine
 from monitor.selection import ASSESSMENT
 from monitor.sql import table_of
 from monitor.stories import load, org_context, unfinished_on
@@ -68,6 +68,10 @@ def detail(connection: Connection, moment: Moment, org_id: str, run_id: str, num
         same_cause=_same_cause(connection, org_id, line),
         time_zone=org.time_zone,
         url=run_url(org.instance_url, run_id),
+        resumes=tuple(
+            AttemptLine(attempt.at, attempt.outcome, attempt.detail, attempt.reason)
+            for attempt in sorted(story.attempts, key=lambda each: each.at)
+        ),
     )
 
 

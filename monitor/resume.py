@@ -170,6 +170,7 @@ class _Execution:
         self._await_proof()
         calls = self.reader.client.api_calls - calls
         outcome, made = close(self.engine, self.batch.id, self.reader.now(), calls)
+        self.reader.judge([intent.run for intent in ready])  # a refusal, which nobody reads again, tells of its run too
         return Batch(outcome, self.batch.id, self.plan, made, calls, tuple(self.problems))
 
     def _preflight(self) -> tuple[list[Intent], list[tuple[Intent, str]]]:

@@ -124,6 +124,16 @@ class BlastRadius:
 
 
 @dataclass(frozen=True, slots=True)
+class AttemptLine:
+    """One resume of the run that Reprise sent, and what became of it."""
+
+    at: datetime
+    outcome: str | None  # AttemptOutcome; None: not known yet
+    detail: str  # the proof, or the org's code and words
+    reason: str  # why somebody wanted it
+
+
+@dataclass(frozen=True, slots=True)
 class RunDetail:
     """One run in full, as `show` prints it."""
 
@@ -136,6 +146,7 @@ class RunDetail:
     same_cause: int  # other runs in the same cause group
     time_zone: str | None  # IANA name of the org's zone
     url: str | None  # opens the run in Salesforce
+    resumes: tuple[AttemptLine, ...] = ()  # our own attempts, oldest first; `attempts` of the line is their number
 
 
 @dataclass(frozen=True, slots=True)

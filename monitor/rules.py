@@ -11,7 +11,17 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from monitor import readiness
-from monitor.story import BACKGROUND_TYPES, ERROR, INTERACTIVE, KNOWN_STATUSES, LogFacts, StepFacts, Story
+from monitor.ledger import AttemptOutcome
+from monitor.story import (
+    BACKGROUND_TYPES,
+    ERROR,
+    INTERACTIVE,
+    KNOWN_STATUSES,
+    AttemptFacts,
+    LogFacts,
+    StepFacts,
+    Story,
+)
 from monitor.verdict import Confidence, Evidence, ReasonCode
 
 RUN, STAGE, STEP = "FlowOrchestrationInstance", "FlowOrchestrationStageInstance", "FlowOrchestrationStepInstance"
@@ -33,8 +43,10 @@ class Finding:
 def find(story: Story) -> Finding:
     """The conclusion of the first rule that answers, with what contradicts it."""
     finding = next(found for rule in _RULES if (found := rule(story)) is not None)
-    against = _contradictions(story, finding.reason)
-    evidence = (*finding.evidence, *against)
+    tried = _tried_in_vain(story) if finding.reason in readiness.RECOVERABLE else ()
+    evidence = (*finding.evidence, *_contradictions(story, finding.reason), *map(_trial, tried))
+    if any(attempt.mismatch for attempt in tried):
+        return Finding(finding.reason, Confidence.ASSUMED, evidence)
     lowered = finding.confidence is Confidence.PROVEN and any(fact.contradicts for fact in evidence)
     return Finding(finding.reason, Confidence.INFERRED if lowered else finding.confidence, evidence)
 
@@ -63,7 +75,12 @@ def _status(story: Story) -> Finding | None:
     resumed = _resumed_without_us(story)
     if resumed is not None and status == "InProgress":
         return Finding(ReasonCode.RESUMED_ELSEWHERE, Confidence.PROVEN, (said, resumed))
-    return Finding(ReasonCode.NOT_IN_ERROR, Confidence.PROVEN, (said,))
+    return Finding(ReasonCode.NOT_IN_ERROR, Confidence.PROVEN, (said, *map(_unmoved, story.unmoved_steps)))
+
+
+def _unmoved(step: StepFacts) -> Evidence:
+    fact = f"step {step.name} is still in Error, and no milestone tells of a resume"
+    return Evidence(fact, f"{STEP}.Status, {LOG}", contradicts=True)
 
 
 def _run_row_is_behind(story: Story) -> Finding | None:
@@ -249,6 +266,20 @@ def _contradictions(story: Story, reason: ReasonCode) -> tuple[Evidence, ...]:
     if types and reason is not ReasonCode.MULESOFT_ACTION:
         facts.append("the failed step's type is not a documented one")
     return tuple(Evidence(fact, f"{LOG}, {RUN}, {STAGE}", contradicts=True) for fact in facts)
+
+
+def _tried_in_vain(story: Story) -> tuple[AttemptFacts, ...]:
+    """Our attempts on the present failure that the org refused because of the run, or that had no effect, oldest first."""
+    return tuple(
+        attempt
+        for attempt in sorted(story.attempts, key=lambda each: each.at)
+        if attempt.episode == story.episode and (attempt.mismatch or attempt.outcome == AttemptOutcome.STALLED)
+    )
+
+
+def _trial(attempt: AttemptFacts) -> Evidence:
+    what = "was refused by the org" if attempt.mismatch else "had no effect"
+    return Evidence(f"our resume of {instant(attempt.at)} {what}: {attempt.detail}", "our ledger", contradicts=True)
 
 
 def _resumed_without_us(story: Story) -> Evidence | None:

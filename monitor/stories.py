@@ -12,7 +12,7 @@ from sqlalchemy import Connection, FromClause, Select, and_, func, select
 from sqlmodel import SQLModel
 
 from connector.mirror import tables
-from monitor.ledger import WAS_SENT, ResumeAttempt
+from monitor.ledger import WAS_SENT, ResumeAttempt, ResumeBatch
 from monitor.sql import table_of
 from monitor.story import (
     AttemptFacts,
@@ -172,9 +172,12 @@ def _log(context: OrgContext, ids: list[str]) -> Select[Any]:
 
 
 def _attempts(context: OrgContext, ids: list[str]) -> Select[Any]:
-    attempt = table_of(ResumeAttempt)
-    return select(attempt.c.run_id, attempt.c.intended_at, attempt.c.settled_at.is_(None)).where(
-        attempt.c.org_id == context.org_id, attempt.c.run_id.in_(ids), WAS_SENT
+    attempt, batch = table_of(ResumeAttempt), table_of(ResumeBatch)
+    became = (attempt.c.episode, attempt.c.outcome, attempt.c.detail, attempt.c.mismatch, batch.c.reason)
+    return (
+        select(attempt.c.run_id, attempt.c.intended_at, attempt.c.settled_at.is_(None), *became)
+        .join_from(attempt, batch, attempt.c.batch_id == batch.c.id)
+        .where(attempt.c.org_id == context.org_id, attempt.c.run_id.in_(ids), WAS_SENT)
     )
 
 

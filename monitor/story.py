@@ -157,11 +157,19 @@ class FlowVersionFacts(NamedTuple):
 
 
 class AttemptFacts(NamedTuple):
-    """One of our own resume attempts on the run."""
+    """One of our own resume attempts on the run.
+
+    `detail` has the org's words. `mismatch` tells that the org refused the run itself, and not us or the moment.
+    """
 
     run_id: str
     at: datetime
     is_open: bool
+    episode: int = 0
+    outcome: str | None = None
+    detail: str = ""
+    mismatch: bool = False
+    reason: str = ""
 
 
 class Sibling(NamedTuple):
@@ -224,6 +232,23 @@ class Story:
     def errored_steps(self) -> tuple[StepFacts, ...]:
         """The steps in Error of the stage the run stands in."""
         return tuple(step for step in self.current_steps if step.status == ERROR)
+
+    @cached_property
+    def unmoved_steps(self) -> tuple[StepFacts, ...]:
+        """The steps still in Error of a failed run whose status says InProgress although nothing tells of a resume.
+
+        Whoever writes Status may change the label alone: that the write resumes a run is documented nowhere. A failure
+        newer than the run's row is none of these: that row was read just before it.
+        """
+        changed = self.run.system_modstamp
+        failed = self.milestones("FailInstance", since=self.resumed_at)
+        relabelled = changed is not None and failed[-1].at < changed if failed else self._left_error_unlogged()
+        return self.errored_steps if self.run.status == "InProgress" and relabelled else ()
+
+    def _left_error_unlogged(self) -> bool:
+        """Whether polls saw the run leave Error, of a run whose log cannot be read."""
+        newest = max(self.status_changes, key=lambda change: change.seen_at, default=None)
+        return not self.has_log and newest is not None and newest.old_status == ERROR
 
     @cached_property
     def restarted_steps(self) -> tuple[StepFacts, ...]:
