@@ -125,8 +125,9 @@ _REASONS = {
             Eligibility.NOT_RESUMABLE,
             "The run has not failed.",
             "Only a run in Error is resumed as a failed run.",
-            "Nothing.",
-            "The run's Status.",
+            "Nothing, unless the evidence of `reprise show` names a step that is still in Error: then only the label of the "
+            "run was changed, and somebody must look at it in Salesforce before its 14 days end.",
+            "The run's Status. A step still in Error without any milestone of a resume speaks against it.",
             f"{_RUN_PAGE}: statuses",
         ),
         Reason(
