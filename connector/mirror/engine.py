@@ -81,10 +81,21 @@ def connect(url: str) -> Engine:
     if engine.dialect.name == "sqlite":
         if not parsed.database or parsed.database == ":memory:":
             raise ConfigError("A mirror in memory would be gone at once.", next_step="Use sqlite:///path/to/file.")
-        Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+        _make_folder(Path(parsed.database).parent)
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
     return engine
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as refused:
+        raise MirrorUnusable(
+            f"The mirror's folder {folder} cannot be made: {refused.strerror}.",
+            meaning="Nothing was read or changed.",
+            next_step="Point REPRISE_DATABASE at a place that you may write to, such as sqlite:///reprise.sqlite3.",
+        ) from refused
 
 
 def _connect_args(backend: str) -> dict[str, Any]:

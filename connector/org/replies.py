@@ -35,7 +35,7 @@ def refusal(status: int, document: Any) -> RepriseError | None:
         return ApiLimitReached(
             f"The org's API calls for the last 24 hours are used up ({said}).",
             meaning="The mirror gets no newer until calls are free again; deadlines keep running.",
-            next_step="See who spends them under Setup, API Usage; lower REPRISE_API_SHARE if it is Reprise.",
+            next_step="See who spends them under Setup, API Usage; lower REPRISE_SYNC_API_SHARE if it is Reprise.",
         )
     if status in TRANSIENT_STATUSES or code in TRANSIENT_CODES or code == LIMIT_CODE:
         return Transient(
@@ -52,7 +52,7 @@ def refusal(status: int, document: Any) -> RepriseError | None:
         return PermissionDenied(
             f"The org refuses this user ({said}).",
             meaning="What this user may not see cannot be mirrored.",
-            next_step="Give the integration user API access and the permissions that `reprise doctor` lists.",
+            next_step="Give the integration user API Enabled, and View All Data or sharing of the orchestration objects.",
         )
     if document is None:
         return OrgUnreachable(

@@ -18,7 +18,7 @@ import stamina
 from pydantic_core import from_json
 from requests.adapters import HTTPAdapter
 
-from connector.errors import ConfigError, OrgUnreachable, SignInFailed
+from connector.errors import ApiLimitReached, ConfigError, Failure, OrgUnreachable, SignInFailed
 from connector.org.auth import GivenToken, grant_for
 from connector.org.replies import SessionExpired, Transient, code_and_message, limit_usage, refusal
 from connector.settings import LOOPBACK, OrgSettings
@@ -218,13 +218,19 @@ def _document(reply: Reply) -> Any:
         return None
 
 
-def _sign_in_failed(status: int, document: Any) -> SignInFailed | Transient:
+def _sign_in_failed(status: int, document: Any) -> Failure:
     problem = refusal(status, document)
+    if isinstance(problem, ApiLimitReached):
+        return problem
     if isinstance(problem, Transient) or document is None:
-        return Transient(f"The org's sign-in cannot be reached just now (HTTP {status}).")
+        return Transient(
+            f"The org's sign-in cannot be reached just now (HTTP {status}{'' if status >= 300 else ' with a page for people'}).",
+            meaning="The mirror stays as old as it is; deadlines keep running.",
+            next_step="Check the instance URL and https://status.salesforce.com, then try again.",
+        )
     code, message = code_and_message(document)
     return SignInFailed(
-        f"The org refused the sign-in: {message or code or f'HTTP {status}'}.",
+        f"The org refused the sign-in: {(message or code or f'HTTP {status}').rstrip('.')}.",
         meaning="Nothing was read.",
         next_step="Check the client id, the secret or key, and that the app is allowed for its user in this org.",
     )

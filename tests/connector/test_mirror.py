@@ -139,3 +139,10 @@ def test_orgs_are_found_by_name_and_id(tmp_path: Path) -> None:
         with pytest.raises(NotFound) as missing:
             find_org(both.engine, "sandbox")
         assert "mirrored: default" in missing.value.what
+
+
+def test_a_folder_that_cannot_be_made_is_said(tmp_path: Path) -> None:
+    """A path below a file is no place for a mirror, and the error names it."""
+    (tmp_path / "file").touch()
+    with pytest.raises(MirrorUnusable, match=r"folder .*file/mirror cannot be made"):
+        open_mirror(f"sqlite:///{tmp_path / 'file' / 'mirror' / 'm.sqlite3'}")

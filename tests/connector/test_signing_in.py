@@ -9,7 +9,7 @@ import responses
 import stamina
 from pydantic import SecretStr
 
-from connector.errors import ConfigError, OrgUnreachable, SignInFailed
+from connector.errors import ApiLimitReached, ConfigError, OrgUnreachable, RepriseError, SignInFailed
 from connector.org.client import OrgClient, long_id
 from connector.org.session import ATTEMPTS
 from connector.settings import AccessTokenLogin, ClientCredentialsLogin, JwtLogin, Login, OrgSettings
@@ -134,3 +134,36 @@ def test_short_ids_become_long() -> None:
     """The three letters at the end say which of the fifteen are capitals (the Id of Salesforce's own example)."""
     assert long_id("00530000003xqAb") == "00530000003xqAbAAI"
     assert long_id("00530000003xqAbAAI") == "00530000003xqAbAAI"
+
+
+@responses.activate
+@pytest.mark.parametrize(
+    ("status", "body", "error", "words"),
+    [
+        (200, "<html>Log in</html>", OrgUnreachable, "with a page for people"),
+        (503, "<html>Maintenance</html>", OrgUnreachable, "HTTP 503"),
+        (
+            403,
+            '[{"errorCode": "REQUEST_LIMIT_EXCEEDED", "message": "TotalRequests Limit exceeded."}]',
+            ApiLimitReached,
+            "used up",
+        ),
+        (
+            400,
+            '{"error": "invalid_client", "error_description": "invalid client credentials."}',
+            SignInFailed,
+            "credentials.",
+        ),
+    ],
+)
+def test_what_a_token_endpoint_says_instead_of_a_token(
+    status: int, body: str, error: type[RepriseError], words: str
+) -> None:
+    """A page, an outage, a used-up allowance and a refusal are told apart, each with what to do next."""
+    responses.post("https://acme.my.salesforce.com/services/oauth2/token", status=status, body=body)
+    login = ClientCredentialsLogin(client_id="id", client_secret=SecretStr("secret"))
+    with stamina.set_testing(True, attempts=1), pytest.raises(error) as refused:
+        OrgClient(OrgSettings(instance_url="https://acme.my.salesforce.com", login=login)).sign_in()
+    assert words in refused.value.what
+    assert ".." not in refused.value.what
+    assert refused.value.next_step
