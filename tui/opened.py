@@ -15,7 +15,7 @@ import typer
 from tui import diagnostics
 from tui.asked import Asked
 from tui.diagnostics import ExitCode
-from tui.format import in_words
+from tui.format import in_words, nearest, plain
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -58,12 +58,12 @@ def mirror(settings: Settings, *, create: bool = False) -> Iterator[Engine]:
         engine.dispose()
 
 
-def org_time(engine: Engine, name: str | None) -> datetime:
+def org_time(engine: Engine, name: str | None, settings: Settings) -> datetime:
     """The present time of the org called `name`, or of the first one mirrored; ours if there is none.
 
-    Raises DataTooOld for an org that was never synced, as `mirror` does.
+    Raises DataTooOld for an org that was never synced, as `mirror` does, and UsageError for one that nobody knows.
     """
-    from connector.errors import DataTooOld, NotFound
+    from connector.errors import DataTooOld, NotFound, UsageError
     from connector.mirror.engine import find_org, org_now, orgs
 
     now = datetime.now(UTC)
@@ -72,6 +72,12 @@ def org_time(engine: Engine, name: str | None) -> datetime:
     try:
         return org_now(find_org(engine, name), now)
     except NotFound as absent:
+        known = sorted({*settings.orgs, *(org.name for org in orgs(engine))})
+        if known and name not in settings.orgs:
+            raise UsageError(
+                f"No org is called {plain(name)!r}{nearest(name, known) or '.'}",
+                next_step=f"Configured or mirrored: {plain(', '.join(known))}. Pick one with --org.",
+            ) from absent
         raise DataTooOld(absent.what, meaning=absent.meaning, next_step=absent.next_step) from absent
 
 

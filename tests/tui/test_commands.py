@@ -213,11 +213,23 @@ def test_a_misspelt_status_is_warned_of(reprise: Type) -> None:
 
 
 @pytest.mark.usefixtures("synced")
-def test_an_unknown_org(reprise: Type) -> None:
-    """Reading names the mirrored orgs, connecting the configured ones."""
-    reading = reprise("runs --org acme")
+def test_an_org_that_was_never_synced(reprise: Type, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is configured, so what is missing is a sync."""
+    monkeypatch.setenv("REPRISE_ORG", "uat")
+    reading = reprise("runs")
     assert reading.code == 7
     assert "mirrored: default" in reading.err
+    assert "reprise sync" in reading.err
+
+
+@pytest.mark.usefixtures("synced")
+def test_an_unknown_org(reprise: Type) -> None:
+    """Reading names the mirrored orgs too; a sync, which the mirror's age would call for, could not help."""
+    for command in ("runs", "groups", "show 0jE000000000001", "resume --at-risk"):
+        reading = reprise(f"{command} --org defualt")
+        assert reading.code == 2
+        assert "No org is called 'defualt'; did you mean 'default'?" in reading.err
+        assert "Configured or mirrored: default." in reading.err
     connecting = reprise("sync --org defualt")
     assert connecting.code == 2
     assert "did you mean 'default'?" in connecting.err
@@ -384,6 +396,8 @@ def test_two_orgs_in_one_mirror(
     heading, *lines = reprise("runs --limit 0").out.splitlines()
     assert "ORG" in heading
     assert sum(" uat " in line for line in lines) == 1
+    assert "ORG" in reprise("runs --limit 1").out
+    assert "ORG" not in reprise("runs --org uat").out.split()
 
 
 # Acting

@@ -63,7 +63,7 @@ def resume(
         made = _read_plan(plan) if plan else _make_plan(engine, settings, chosen)
         if execute and made.included:
             return _execute(engine, settings, made, reason or "", as_json=asked.json)
-        return _preview(made, org_time(engine, made.org), settings, as_json=asked.json)
+        return _preview(made, org_time(engine, made.org, settings), settings, as_json=asked.json)
 
 
 def _refuse_half_a_question(chosen: RunFilter, plan: Path | None, *, execute: bool, reason: str | None) -> None:
@@ -84,9 +84,10 @@ def _make_plan(engine: Engine, settings: Settings, chosen: RunFilter) -> Plan:
     from connector.errors import DataTooOld
     from monitor import read, resume
 
-    if read.overview(engine, org_time(engine, chosen.org), chosen.org).as_of is None:
+    now = org_time(engine, chosen.org, settings)
+    if read.overview(engine, now, chosen.org).as_of is None:
         raise DataTooOld("No sync has completed yet, so nothing can be planned.", next_step="Run `reprise sync`.")
-    return resume.plan(engine, org_time(engine, chosen.org), chosen, settings.resume, settings.monitor)
+    return resume.plan(engine, now, chosen, settings.resume, settings.monitor)
 
 
 def _read_plan(file: Path) -> Plan:

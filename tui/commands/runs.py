@@ -37,6 +37,7 @@ def runs(
     ] = 20,
 ) -> ExitCode:
     """List runs with verdict and time left, soonest deadline first."""
+    from connector.mirror.engine import orgs
     from monitor import read
 
     asked = Asked.of(context)
@@ -46,24 +47,25 @@ def runs(
         org=org, status=status, at_risk=at_risk, within=within, orchestration=orchestration, group=group
     )
     with mirror(settings) as engine:
-        now = org_time(engine, org)
+        now = org_time(engine, org, settings)
         page = read.runs(engine, now, chosen, limit=limit or None, settings=settings.monitor)
+        of_several = org is None and len(orgs(engine)) > 1
     if asked.json:
         from monitor import documents
 
         output.document(documents.runs(page))
     elif page.total:
-        output.lines(run_table(page.runs, now, output.width()))
+        output.lines(run_table(page.runs, now, output.width(), with_org=of_several))
         output.lines(_foot(page))
     return answered(page.as_of, now, settings, matched=page.total, wanted="run")
 
 
-def run_table(runs: Sequence[RunLine], now: datetime, width: int) -> list[Line]:
+def run_table(runs: Sequence[RunLine], now: datetime, width: int, *, with_org: bool) -> list[Line]:
     """Runs as aligned lines; where there is no room for a column of reasons each run has its reason underneath."""
     from tui.widgets.cells import why
 
     beside = width >= ONE_LINE_WIDTH
-    columns = _columns(now, with_org=len({run.org for run in runs}) > 1, with_reason=beside)
+    columns = _columns(now, with_org=with_org, with_reason=beside)
     rows = [[cell(run) for _, cell in columns] for run in runs]
     heading, *lines = table([column for column, _ in columns], rows, width)
     if beside:

@@ -45,7 +45,7 @@ def show(
     settings = settings_of(context)
     org = org_read(context, settings)
     with mirror(settings) as engine:
-        now = org_time(engine, org)
+        now = org_time(engine, org, settings)
         detail = read.run(engine, now, run, org, settings=settings.monitor)
         as_of = read.overview(engine, now, detail.line.org).as_of
     if asked.json:
