@@ -136,16 +136,35 @@ _TONES = {"VERIFIED": Tone.GOOD, "UNVERIFIED": Tone.UNKNOWN, "SKIPPED": Tone.MUT
 
 
 def batch_lines(batch: Batch, width: int) -> Iterator[Line]:
-    """What became of each run and how that is known. Only the first proof is told in full; the document has them all."""
+    """What became of each run and how that is known; what several runs have word for word in common is told once.
+
+    Only the first proof is told in full; the document has them all.
+    """
     first_proof = next((attempt for attempt in batch.attempts if attempt.outcome == "VERIFIED"), None)
+    alike: dict[tuple[str, str], list[Attempt]] = defaultdict(list)
     for attempt in batch.attempts:
-        yield from _attempt(attempt, width, in_full=attempt.outcome != "VERIFIED" or attempt is first_proof)
+        alike[attempt.outcome, attempt.run if attempt.outcome == "VERIFIED" else attempt.detail].append(attempt)
+    for attempts in alike.values():
+        if len(attempts) > 1:
+            yield from _attempts(attempts, width)
+        else:
+            in_full = attempts[0].outcome != "VERIFIED" or attempts[0] is first_proof
+            yield from _attempt(attempts[0], width, in_full=in_full)
     totals = Counter(str(attempt.outcome) for attempt in batch.attempts)
     said = ", ".join(f"{amount} {lower(outcome)}" for outcome, amount in totals.most_common())
     yield (
         Span(f"{said or 'nothing sent'}", Tone.STRONG),
         Span(f" · {count(batch.api_calls, 'API call')} · batch {batch.batch}"),
     )
+
+
+def _attempts(attempts: Sequence[Attempt], width: int) -> Iterator[Line]:
+    """Runs that ended alike: how many and how, then which."""
+    first = attempts[0]
+    yield (Span(f"{count(len(attempts), 'run')} {lower(first.outcome)}", _TONES.get(first.outcome, Tone.BAD)),)
+    yield from ((Span(f"  {part}"),) for part in wrap(plain(first.detail), width - 2))
+    ids = wrap(" ".join(attempt.run for attempt in attempts), width - 4)
+    yield from ((Span(f"    {part}", Tone.MUTED),) for part in ids)
 
 
 def _attempt(attempt: Attempt, width: int, *, in_full: bool) -> Iterator[Line]:

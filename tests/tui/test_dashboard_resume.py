@@ -126,6 +126,24 @@ def test_what_has_no_proof_is_not_called_resumed() -> None:
     drive(source, story)
 
 
+def test_what_runs_have_in_common_is_told_once() -> None:
+    """A sentence for all that were refused alike, then their ids; who differs has a line of its own."""
+    source = sandbox(4)
+    source.becomes = lambda run: Attempt(
+        run.run, AttemptOutcome.REFUSED, "one of a kind" if run.run.endswith("1AAA") else "no permission"
+    )
+
+    async def story(driven: Driven) -> None:
+        await driven.press("asterisk", "R", *"why", "enter", "y")
+        text = driven.text()
+        assert "0jE000000000001AAA refused      one of a kind" in text
+        assert "3 runs refused" in text
+        assert text.count("no permission") == 1
+        assert all(f"0jE00000000000{number}AAA" in text for number in (2, 3, 4))
+
+    drive(source, story)
+
+
 def test_a_refusal_is_shown_in_place_of_a_result() -> None:
     """What the monitor refuses, the screen says, with what to do."""
 
