@@ -86,6 +86,7 @@ def _head(detail: RunDetail, now: datetime, where: tzinfo, width: int) -> Iterat
     yield (Span(f"  {plain(run.name or '')} · {run.id}{record} · org {plain(run.org)}".replace("   · ", "  ")),)
     if run.attention:
         yield from _labelled("attention", (Span(plain(run.attention), Tone.WARNING),), width)
+    yield from _resumes(detail, where, width)
     if not is_failed(run):
         return
     yield from _labelled("error", (Span(plain(run.error or NO_ERROR_TEXT)),), width)
@@ -98,8 +99,14 @@ def _head(detail: RunDetail, now: datetime, where: tzinfo, width: int) -> Iterat
         yield from _labelled(
             "group", (Span(f"{run.group}: {count(detail.same_cause, 'other run')} failed alike"),), width
         )
-    if run.attempts:
-        yield from _labelled("attempts", (Span(f"{run.attempts} by Reprise so far"),), width)
+
+
+def _resumes(detail: RunDetail, where: tzinfo, width: int) -> Iterator[Line]:
+    """What became of each resume that Reprise sent."""
+    for sent in detail.resumes:
+        outcome = lower(sent.outcome) if sent.outcome else "not known yet"
+        said = f"{instant(sent.at, where)} {outcome}: {plain(sent.detail)} ({plain(sent.reason)})"
+        yield from _labelled("resumed", (Span(said),), width)
 
 
 def _deadline(detail: RunDetail, now: datetime, where: tzinfo) -> Line:

@@ -38,7 +38,10 @@ def sync(
     context: typer.Context,
     full: Annotated[bool, typer.Option("--full", help="Read everything again, not only what changed.")] = False,
     since: Annotated[
-        str | None, typer.Option("--since", metavar="TIME", help="Bound a first load: 2026-01-31, or 90d for 90 days; 15 at least.")
+        str | None,
+        typer.Option(
+            "--since", metavar="TIME", help="Bound a first load: 2026-01-31, or 90d for 90 days; 15 at least."
+        ),
     ] = None,
 ) -> ExitCode:
     """Bring the mirror up to date with the org, in one pass.
