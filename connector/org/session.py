@@ -160,9 +160,10 @@ class OrgSession(requests.Session):
         problem = refusal(reply.status_code, document)
         if problem is not None:
             raise problem
-        if document is None and reply.content:
+        if document is None and reply.status_code != requests.codes.no_content:
+            what = reply.headers.get("Content-Type") or "something" if reply.content else "nothing"
             raise Transient(
-                f"The address answers with {reply.headers.get('Content-Type') or 'something'} instead of JSON.",
+                f"The address answers with {what} instead of JSON.",
                 next_step="Check the instance URL, and what stands between here and the org (a proxy, a portal).",
             )
         return reply

@@ -100,7 +100,8 @@ def test_nobody_listens() -> None:
     ("status", "body", "headers", "words"),
     [
         (302, "", {"Location": "https://login.example/"}, "redirect"),
-        (200, "<html>Welcome</html>", {"Content-Type": "text/html"}, "instead of JSON"),
+        (200, "<html>Welcome</html>", {"Content-Type": "text/html"}, "text/html instead of JSON"),
+        (200, "", {"Content-Type": "application/json"}, "nothing instead of JSON"),
         (404, "<html>Not found</html>", {"Content-Type": "text/html"}, "may not be a Salesforce org"),
         (200, "[]", {"Content-Type": "application/json"}, "offers no API version"),
     ],
