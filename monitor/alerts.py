@@ -1,7 +1,8 @@
 """Who must be told what now: every failed run's tier against what was already told, and the outbox rows for the rest.
 
 Notices and outbox rows commit in one transaction, so nothing is told twice or forgotten whatever crashes in between.
-Nothing here says "resolved": a run that is no longer seen in Error gets no further message, and blindness gets none either.
+Nothing here says "resolved": a run that is no longer seen in Error gets no further message, unless only its label changed,
+and blindness gets none either.
 """
 
 from __future__ import annotations
@@ -20,13 +21,12 @@ from connector.mirror.engine import org_now, orgs, writing
 from connector.mirror.tables import Org
 from monitor.assessment import Assessment
 from monitor.channels import Message
-from monitor.failed import FailedRun, failed_runs
+from monitor.failed import IS_FAILED, FailedRun, failed_runs
 from monitor.ledger import AlertMessage, AlertNotice
-from monitor.messages import Told, group_message, summary_message
+from monitor.messages import Told, group_message, is_in_error, summary_message
 from monitor.outbox import DeliveryReport, deliver, enqueue
 from monitor.plans import new_id
 from monitor.settings import MonitorSettings
-from monitor.story import ERROR
 from monitor.tiers import Sight, Tier, notice_due, present_tier
 
 __all__ = ["DeliveryReport", "Evaluation", "deliver", "evaluate"]
@@ -34,7 +34,7 @@ __all__ = ["DeliveryReport", "Evaluation", "deliver", "evaluate"]
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """What one look decided: how many runs in Error were judged, and the messages that went into the outbox."""
+    """What one look decided: how many failed runs were judged, and the messages that went into the outbox."""
 
     failed: int
     messages: tuple[Message, ...]
@@ -43,7 +43,7 @@ class Evaluation:
 def evaluate(
     engine: Engine, now: datetime, settings: MonitorSettings, channels: Sequence[str], org: str | None = None
 ) -> Evaluation:
-    """Look at the runs in Error of the org of that name, or of all, and put what is due into the outbox of these channels.
+    """Look at the failed runs of the org of that name, or of all, and put what is due into the outbox of these channels.
 
     `now` is our clock; each org's own is worked out from it. An org that was never read to the end is left alone, and
     without a channel nothing counts as told.
@@ -90,16 +90,17 @@ def _say(org: Org, due: Sequence[Told], sight: Sight, *, first: bool) -> list[tu
     """Few messages about many runs: one for each cause and tier, or a single summary when the org is new to us."""
     if first:
         return [(summary_message(_summary_id(org.org_id), org, due, sight), due)]
-    causes: defaultdict[tuple[str, Tier], list[Told]] = defaultdict(list)
+    causes: defaultdict[tuple[str, Tier, bool], list[Told]] = defaultdict(list)
     for one in due:
-        verdict = one.run.verdict
-        causes[verdict.group or f"{one.run.orchestration} {verdict.reason}", one.notice.tier].append(one)
+        verdict, tier = one.run.verdict, one.notice.tier
+        group = verdict.group or f"{one.run.orchestration} {verdict.reason}"
+        causes[group, tier, is_in_error(one.run)].append(one)
     return [(group_message(new_id(), org, told, sight), told) for told in causes.values()]
 
 
 def _already_told(connection: Connection, org_id: str) -> dict[tuple[str, int], set[Tier]]:
-    """What was told of each failure episode of the runs that are in Error now."""
-    failing = select(col(Assessment.run_id)).where(col(Assessment.org_id) == org_id, col(Assessment.status) == ERROR)
+    """What was told of each failure episode of the runs that are failed now."""
+    failing = select(col(Assessment.run_id)).where(col(Assessment.org_id) == org_id, IS_FAILED)
     query = select(col(AlertNotice.run_id), col(AlertNotice.episode), col(AlertNotice.tier)).where(
         col(AlertNotice.org_id) == org_id, col(AlertNotice.run_id).in_(failing)
     )

@@ -8,17 +8,17 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, ScalarSelect, and_, func, select
+from sqlalchemy import Connection, and_, func, select
 
 from connector.mirror import tables
 from monitor.assessment import Assessment, Place
 from monitor.ledger import WAS_SENT, ResumeAttempt
 from monitor.settings import MonitorSettings
 from monitor.sql import table_of
-from monitor.verdict import RESUME_WINDOW, Confidence, ReasonCode
+from monitor.verdict import Confidence, ReasonCode
 
 RUN, STEP, ASSESSMENT = table_of(tables.Run), table_of(tables.Step), table_of(Assessment)
-LOG, ATTEMPT = table_of(tables.LogEntry), table_of(ResumeAttempt)
+ATTEMPT = table_of(ResumeAttempt)
 HISTORY = 2000
 """How many of the newest completed runs tell how long steps usually take."""
 ENOUGH = 20
@@ -144,8 +144,9 @@ def _failing_again(connection: Connection, org_id: str, settings: MonitorSetting
 
 def _unmoved(connection: Connection, org_id: str) -> Iterator[Eyes]:
     """Runs that went back to InProgress by their label alone: the one thing that makes a NOT_IN_ERROR of them unsure."""
-    failed = _newest(LOG.c.occurred_at, LOG.c.org_id, LOG.c.run_id, LOG.c.kind == "FailInstance")
-    tried = _newest(ATTEMPT.c.intended_at, ATTEMPT.c.org_id, ATTEMPT.c.run_id, WAS_SENT)
+    mine = and_(ATTEMPT.c.org_id == ASSESSMENT.c.org_id, ATTEMPT.c.run_id == ASSESSMENT.c.run_id, WAS_SENT)
+    newest = select(func.max(ATTEMPT.c.intended_at, type_=tables.Instant())).where(mine)
+    tried = newest.correlate(ASSESSMENT).scalar_subquery()
     doubted = and_(
         ASSESSMENT.c.org_id == org_id,
         ASSESSMENT.c.place.in_([Place.EYES, Place.RECOVERED]),
@@ -154,23 +155,16 @@ def _unmoved(connection: Connection, org_id: str) -> Iterator[Eyes]:
         ASSESSMENT.c.confidence != Confidence.PROVEN.value,
     )
     same = and_(RUN.c.org_id == ASSESSMENT.c.org_id, RUN.c.id == ASSESSMENT.c.run_id)
-    what = select(RUN.c.id, RUN.c.status, RUN.c.system_modstamp, ASSESSMENT.c.step, failed, tried)
-    for run_id, status, changed, step, failed_at, tried_at in connection.execute(
+    judged = (ASSESSMENT.c.step, ASSESSMENT.c.failed_at, ASSESSMENT.c.deadline_earliest)
+    what = select(RUN.c.id, RUN.c.status, RUN.c.system_modstamp, *judged, tried)
+    for run_id, status, changed, step, failed_at, until, tried_at in connection.execute(
         what.join_from(ASSESSMENT, RUN, same).where(doubted)
     ):
         ours = tried_at is not None and (failed_at is None or tried_at >= failed_at)
         who = f"resumed by Reprise at {_instant(tried_at)}" if ours else f"set to {status}, last at {_instant(changed)}"
-        until = f" The 14 days of its failure end at {_instant(failed_at + RESUME_WINDOW)}." if failed_at else ""
-        why = f"The run was {who}, but nothing moved: step {step} is still in Error.{until}"
+        ends = f" The 14 days of its failure end at {_instant(until)}." if until else ""
+        why = f"The run was {who}, but nothing moved: step {step} is still in Error.{ends}"
         yield Eyes(run_id, status, tried_at if ours else changed, why)
-
-
-def _newest(
-    moment: ColumnElement[datetime], org: ColumnElement[str], run: ColumnElement[str], kind: ColumnElement[bool]
-) -> ScalarSelect[datetime]:
-    """The newest such moment of an assessed run."""
-    mine = and_(org == ASSESSMENT.c.org_id, run == ASSESSMENT.c.run_id, kind)
-    return select(func.max(moment, type_=tables.Instant())).where(mine).correlate(ASSESSMENT).scalar_subquery()
 
 
 def _instant(moment: datetime) -> str:

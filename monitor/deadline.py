@@ -19,8 +19,8 @@ LATE_COMMIT = timedelta(minutes=15)
 
 
 def deadline(story: Story) -> Deadline | None:
-    """Until when the run's present failure can be resumed; None for a run that is not in Error."""
-    if story.run.status != ERROR:
+    """Until when the run's present failure can be resumed; None for a run that is not in Error, or is by more than its label."""
+    if story.run.status != ERROR and not story.unmoved_steps:
         return None
     since = story.resumed_at
     failed = _newest(story.milestones("FailInstance", since=since))
@@ -51,7 +51,10 @@ def _poll_bracket(story: Story) -> tuple[datetime | None, datetime | None]:
 
     A run that was in Error when first seen has only the second moment.
     """
-    newest = max(story.status_changes, key=_when, default=None)
+    changes = story.status_changes
+    if story.unmoved_steps:  # another label since then ended nothing
+        changes = tuple(change for change in changes if change.new_status == ERROR)
+    newest = max(changes, key=_when, default=None)
     if newest is None:
         return None, story.run.first_seen_at
     if newest.new_status != ERROR:

@@ -1,4 +1,4 @@
-"""The runs in Error, each with its verdict as it stands at a moment: what plans, preflights and alerts decide by."""
+"""The failed runs, each with its verdict as it stands at a moment: what plans, preflights and alerts decide by."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, Engine, and_, select
+from sqlalchemy import Connection, Engine, and_, or_, select
 from sqlmodel import col
 
 from connector.mirror.tables import Run
@@ -17,10 +17,13 @@ from monitor.story import ERROR
 from monitor.triage import at
 from monitor.verdict import Verdict
 
+IS_FAILED = or_(col(Assessment.status) == ERROR, col(Assessment.deadline_earliest).is_not(None))
+"""In Error, or out of it by another label alone, so that its 14 days go on."""
+
 
 @dataclass(frozen=True, slots=True)
 class FailedRun:
-    """A run in Error and what is known about it."""
+    """A failed run and what is known about it."""
 
     id: str
     name: str | None
@@ -41,7 +44,7 @@ def failed_runs(
     settings: MonitorSettings,
     runs: Sequence[str] | None = None,
 ) -> dict[str, FailedRun]:
-    """The org's runs in Error by Id, or those of `runs` that are; judged at `now` by data of `as_of` (both org time)."""
+    """The org's failed runs by Id, or those of `runs` that are; judged at `now` by data of `as_of` (both org time)."""
     with engine.connect() as connection:
         if runs is None:
             return _read(connection, org_id, now, as_of, settings, None)
@@ -63,7 +66,7 @@ def _read(
     query = (
         select(Assessment, col(Run.name), col(Run.orchestration))
         .join(Run, same)
-        .where(col(Assessment.org_id) == org_id, col(Assessment.status) == ERROR)
+        .where(col(Assessment.org_id) == org_id, IS_FAILED)
     )
     if runs is not None:
         query = query.where(col(Assessment.run_id).in_(runs))

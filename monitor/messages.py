@@ -16,7 +16,7 @@ from monitor.failed import FailedRun
 from monitor.links import run_url
 from monitor.signature import headline, mask
 from monitor.tiers import Notice, Sight, Tier
-from monitor.verdict import Eligibility
+from monitor.verdict import Eligibility, ReasonCode
 
 SUMMARY = "summary"
 """Kind of the one message that the first look at an org sends. All other kinds are tiers."""
@@ -113,6 +113,11 @@ def _soonest_first(runs: list[FailedRun]) -> list[FailedRun]:
     return sorted(runs, key=lambda run: (_is_past_saving(run), run.first_loss is None, run.first_loss, run.id))
 
 
+def is_in_error(run: FailedRun) -> bool:
+    """Whether a failed run says so itself, and has not just got another label."""
+    return run.verdict.reason is not ReasonCode.NOT_IN_ERROR
+
+
 def _is_past_saving(run: FailedRun) -> bool:
     return run.verdict.eligibility is Eligibility.NOT_RESUMABLE
 
@@ -124,13 +129,16 @@ def _headline(tier: Tier, runs: Sequence[FailedRun], org: Org, sight: Sight) -> 
     if first is None:
         return f"{count} failed, and when is not known"
     when = org_time(first, org.time_zone)
+    unmoved = "" if is_in_error(runs[0]) else "labelled InProgress, but nothing moved since the failure"
     if tier is Tier.LOST:
-        return f"{count} lost: still in Error after the last moment to resume ({when})"
+        return f"{count} lost: {unmoved or 'still in Error'} after the last moment to resume ({when})"
     if tier is Tier.PASSED_UNCONFIRMED:
         return f"{count} may be lost: the org could not be read when the last moment to resume came ({when})"
     left = first - sight.now
     if left <= timedelta():
         return f"{count} may already be past the last moment to resume (since {when})"
+    if unmoved:
+        return f"{count} {unmoved}; the last moment to resume is {when}, in {time_left(left)}"
     return f"{count} to resume before {when}, in {time_left(left)}"
 
 

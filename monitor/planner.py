@@ -78,7 +78,7 @@ def _may_try(line: RunLine, *, by_name: bool) -> bool:
 
 
 def _excluded(line: RunLine) -> Excluded:
-    sentence = explain(line.reason_code).sentence
+    sentence = " ".join(filter(None, (explain(line.reason_code).sentence, line.attention)))
     if line.eligibility is Eligibility.UNKNOWN:
         sentence += " Name the run by its id to try it all the same."
     return Excluded(line.id, line.reason_code, sentence)

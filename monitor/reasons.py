@@ -123,7 +123,7 @@ _REASONS = {
         Reason(
             ReasonCode.NOT_IN_ERROR,
             Eligibility.NOT_RESUMABLE,
-            "The run has not failed.",
+            "The run is not in Error.",
             "Only a run in Error is resumed as a failed run.",
             "Nothing, unless the evidence of `reprise show` names a step that is still in Error: then only the label of the "
             "run was changed, and somebody must look at it in Salesforce before its 14 days end.",

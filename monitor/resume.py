@@ -30,6 +30,7 @@ from monitor.plans import SCHEMA_VERSION, Plan, PlannedRun, new_id
 from monitor.proof import Attempt, BatchOutcome, OrgReader, VerifyReport, close, look, verify_open
 from monitor.reasons import explain
 from monitor.settings import MonitorSettings, ResumeSettings
+from monitor.story import ERROR
 from monitor.verdict import Eligibility, ReasonCode
 from monitor.verify import Snapshot, snapshots
 
@@ -271,7 +272,7 @@ def _what_changed(planned: PlannedRun, run: FailedRun | None, before: Snapshot |
     """Why a planned run may not be resumed any more; empty when it still may."""
     if before is None or before.gone:
         return "The run can no longer be seen: it was deleted, or is no longer shared with us."
-    if run is None:
+    if run is None or before.status != ERROR:
         return f"The run is not in Error any more: its status is {before.status}."
     if run.verdict.episode != planned.episode:
         return "The run was resumed and failed again since the plan was made; look at it anew."

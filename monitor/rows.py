@@ -17,10 +17,10 @@ class RunFilter:
     orchestration: str | None = None  # API name or label, `*` as wildcard
     group: str | None = None  # cause group id, or an unambiguous prefix of one
     at_risk: bool = False  # failed, can still be saved or may be, deadline ahead
-    within: timedelta | None = None  # earliest deadline at most this far ahead
+    within: timedelta | None = None  # of runs in Error: earliest deadline at most this far ahead
     reason: ReasonCode | None = None
     eligibility: Eligibility | None = None  # of runs in Error
-    needs_eyes: bool = False  # not in Error, but stuck, forgotten or failing again and again
+    needs_eyes: bool = False  # not in Error, but stuck, forgotten, failing again and again, or only labelled so
     text: str | None = None  # contained in id, name, record, error, orchestration, stage or step
     ids: tuple[str, ...] = ()  # 15 or 18 characters
 

@@ -200,7 +200,7 @@ def reason_at(now: datetime, stale: Sequence[str]) -> ColumnElement[str]:
     place, moment = ASSESSMENT.c.place, micros(now)
     ticking = place.in_([Place.SAVABLE, Place.UNCLEAR])
     return case(
-        (and_(ASSESSMENT.c.deadline_earliest.is_not(None), _ATTEMPT_OPEN), ReasonCode.ATTEMPT_OPEN.value),
+        (and_(ticking, ASSESSMENT.c.deadline_earliest.is_not(None), _ATTEMPT_OPEN), ReasonCode.ATTEMPT_OPEN.value),
         (and_(ticking, ASSESSMENT.c.lost < moment), ReasonCode.WINDOW_EXPIRED.value),
         (and_(place == Place.SAVABLE, ASSESSMENT.c.org_id.in_(stale)), ReasonCode.STALE_DATA.value),
         (and_(place == Place.SAVABLE, ASSESSMENT.c.due < moment), ReasonCode.FAIL_TIME_UNKNOWN.value),

@@ -42,8 +42,8 @@ _TIME_LEFT = (
 )
 _LADDER = (*(tier for tier, _ in _TIME_LEFT), Tier.PASSED_UNCONFIRMED, Tier.LOST)
 
-# The run is not, or no longer, ours to save: nothing to tell.
-_SETTLED = frozenset({ReasonCode.NOT_IN_ERROR, ReasonCode.RUN_DELETED, ReasonCode.RESUMED_ELSEWHERE})
+# The run is no longer ours to save: nothing to tell.
+_SETTLED = frozenset({ReasonCode.RUN_DELETED, ReasonCode.RESUMED_ELSEWHERE})
 # These say why *we* may not resume it now. Somebody else still can, so the time left goes on counting.
 _ABOUT_US = frozenset(
     {ReasonCode.ATTEMPT_OPEN, ReasonCode.NO_PERMISSION, ReasonCode.READ_ONLY, ReasonCode.POLICY_BLOCKED}
@@ -81,6 +81,8 @@ def present_tier(eligibility: Eligibility, reason: ReasonCode, deadline: Deadlin
     """The tier that a failed run is in at `sight.now`; None when there is nothing to tell about it (yet)."""
     if reason in _SETTLED:
         return None
+    if reason is ReasonCode.NOT_IN_ERROR:  # with a deadline only its label says so, and its 14 days go on
+        return _countdown(deadline, sight) if deadline else None
     doomed = eligibility is Eligibility.NOT_RESUMABLE and reason not in _ABOUT_US
     if doomed and reason is not ReasonCode.WINDOW_EXPIRED:
         return Tier.CANNOT_RESUME

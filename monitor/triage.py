@@ -40,7 +40,7 @@ NOTHING_TO_RESUME = frozenset(
         ReasonCode.NOT_IN_ERROR,
     }
 )
-"""The reasons under which no resume is possible at any time, hence no deadline."""
+"""The reasons under which no resume is possible at any time, hence no deadline; but see `judge`."""
 
 UNFAILED = Verdict(
     eligibility=Eligibility.NOT_RESUMABLE,
@@ -67,9 +67,13 @@ def triage(story: Story, now: datetime, settings: MonitorSettings | None = None)
 
 
 def judge(story: Story) -> Verdict:
-    """What the evidence shows, without regard to the time."""
+    """What the evidence shows, without regard to the time.
+
+    A run that left Error by its label alone keeps the deadline of its failure: nothing ended the 14 days.
+    """
     until = deadline(story)
     finding = rules.find(story)
+    by_label = finding.reason is ReasonCode.NOT_IN_ERROR and bool(story.unmoved_steps)
     if until is None and finding.reason in readiness.RECOVERABLE:
         finding = _undated(finding)
     failed_at = until.earliest - RESUME_WINDOW if until else None
@@ -81,7 +85,7 @@ def judge(story: Story) -> Verdict:
         readiness=ready,
         readiness_note=note,
         confidence=finding.confidence,
-        deadline=None if finding.reason in NOTHING_TO_RESUME else until,
+        deadline=until if by_label or finding.reason not in NOTHING_TO_RESUME else None,
         failed_at=failed_at,
         episode=story.episode,
         stage=stage,
@@ -101,10 +105,10 @@ def at(
 ) -> Verdict:
     """A judged verdict as it stands at `now`, with data of `as_of`; both are the org's time.
 
-    `open_since` is when a resume of ours was begun that nobody knows the end of.
+    `open_since` is when a resume of ours was begun that nobody knows the end of. What is not in Error by its label stays so.
     """
     until = verdict.deadline
-    if until is None:
+    if until is None or verdict.reason is ReasonCode.NOT_IN_ERROR:
         return verdict
     if open_since is not None:
         return _because(

@@ -12,6 +12,7 @@ import pytest
 
 from connector.errors import ApiLimitReached
 from fixtures.org.faults import Fault, Kind
+from fixtures.org.switches import ResumeWrite, Switches
 from monitor.alerts import evaluate
 from monitor.channels import Message
 from monitor.ledger import AlertDelivery, AlertMessage, AlertNotice
@@ -71,6 +72,28 @@ def test_the_whole_ladder_is_told_once_per_tier(database_url: str) -> None:
             told += kinds(look(shop))
         assert told == ["7d", "3d", "24h", "6h", "1h", "lost"]
         assert [notice.tier for notice in shop.rows(AlertNotice)] == told
+
+
+def test_another_label_does_not_silence_the_ladder(tmp_path: Path) -> None:
+    """A run that says InProgress and has not moved is warned of to its end, apart from those that still say Error."""
+    with workshop(empty_mirror(tmp_path), switches=Switches(resume_write=ResumeWrite.RELABELS)) as shop:
+        introduced(shop)
+        first, _ = shop.fail_runs(2)
+        shop.advance(days=8)
+        assert kinds(look(shop)) == ["7d"]
+        shop.execute(shop.plan([first]))
+        shop.advance(days=4)
+        labelled, failed = sorted(look(shop), key=lambda message: "nothing moved" not in message.title)
+        assert labelled.title.startswith("[3d] Contract_Renewal › Offer › Build_Quote: 1 run labelled InProgress")
+        assert ", in 1 d 23 h" in labelled.title
+        assert [run["id"] for run in labelled.body["runs"]] == [first]
+        assert "1 NOT_RESUMABLE (NOT_IN_ERROR)" in labelled.text
+        assert "1 run to resume before" in failed.title
+        shop.advance(days=3)
+        assert any(
+            "1 run lost: labelled InProgress, but nothing moved since the failure" in message.title
+            for message in look(shop)
+        )
 
 
 def test_runs_of_one_cause_share_a_message(shop: Workshop) -> None:

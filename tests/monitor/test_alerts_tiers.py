@@ -76,6 +76,7 @@ def test_a_blurred_deadline_warns_by_its_earliest_and_loses_by_its_latest() -> N
         (Eligibility.NOT_RESUMABLE, ReasonCode.ATTEMPT_OPEN, Tier.HOURS_6),
         (Eligibility.NOT_RESUMABLE, ReasonCode.READ_ONLY, Tier.HOURS_6),
         (Eligibility.UNKNOWN, ReasonCode.STALE_DATA, Tier.HOURS_6),
+        (Eligibility.NOT_RESUMABLE, ReasonCode.NOT_IN_ERROR, Tier.HOURS_6),
         (Eligibility.NOT_RESUMABLE, ReasonCode.RESUMED_ELSEWHERE, None),
         (Eligibility.NOT_RESUMABLE, ReasonCode.RUN_DELETED, None),
     ],
@@ -83,7 +84,7 @@ def test_a_blurred_deadline_warns_by_its_earliest_and_loses_by_its_latest() -> N
 def test_what_cannot_be_resumed_has_no_countdown(
     eligibility: Eligibility, reason: ReasonCode, expected: Tier | None
 ) -> None:
-    """A hopeless run is told once; a run that only we may not resume now keeps its countdown; a settled one is silent."""
+    """A hopeless run is told once; what only we may not resume, or has only another label, counts on; the rest is silent."""
     assert present_tier(eligibility, reason, SHARP, sight(timedelta(hours=5))) is expected
 
 

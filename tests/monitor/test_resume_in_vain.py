@@ -57,6 +57,8 @@ def test_a_run_that_only_got_another_label_needs_eyes(tmp_path: Path) -> None:
         assert failed.deadline_earliest is not None
         assert f"end at {failed.deadline_earliest:%Y-%m-%d %H:%MZ}" in line.attention
         assert (line.reason_code, line.confidence) == (ReasonCode.NOT_IN_ERROR, Confidence.INFERRED)
+        assert (line.deadline_earliest, line.deadline_latest) == (failed.deadline_earliest, failed.deadline_latest)
+        assert line.seconds_left == (failed.deadline_earliest - work.now()) // timedelta(seconds=1)
         found = _shown(work, run)
         assert "still in Error" in _against(found)
         assert [(each.outcome, each.reason) for each in found.resumes] == [("STALLED", "the quote service is back")]
@@ -130,6 +132,35 @@ def test_somebody_elses_label_is_seen_without_an_attempt_of_ours() -> None:
     back = change._replace(old_status="Error", new_status="InProgress", seen_at=LATER)
     for story in (_relabelled(), _relabelled(log=(), status_changes=(change, back))):
         assert judge(story).confidence is Confidence.INFERRED
+
+
+def test_a_label_does_not_move_the_deadline() -> None:
+    """It stays where the failure put it, by the log or by the polls, and the clock alone changes nothing about the verdict."""
+    (change,) = failed_run().status_changes
+    back = change._replace(old_status="Error", new_status="InProgress", seen_at=LATER)
+    for story, unlabelled in (
+        (_relabelled(), failed_run()),
+        (_relabelled(log=(), status_changes=(change, back)), failed_run(log=())),
+    ):
+        until = judge(unlabelled).deadline
+        assert until is not None
+        for now in (NOW, until.latest + timedelta(days=1)):
+            verdict = triage(replace(story, as_of=now), now)
+            assert (verdict.deadline, verdict.reason) == (until, ReasonCode.NOT_IN_ERROR)
+
+
+def test_a_plan_says_why_it_leaves_out_what_only_got_another_label(tmp_path: Path) -> None:
+    """Asked for by its id, it is not called healthy: nothing moved, and until when somebody can still do something."""
+    with workshop(empty_mirror(tmp_path), switches=Switches(resume_write=ResumeWrite.RELABELS)) as work:
+        (run,) = work.fail_runs(1)
+        work.sync()
+        work.execute(work.plan())
+        work.advance(minutes=15)
+        work.verify_open()
+        (left_out,) = work.plan([run]).excluded
+        assert left_out.reason_code is ReasonCode.NOT_IN_ERROR
+        assert "nothing moved" in left_out.sentence
+        assert "The 14 days of its failure end at" in left_out.sentence
 
 
 def test_a_run_that_moves_is_believed() -> None:

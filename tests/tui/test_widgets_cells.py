@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 from rich.cells import cell_len
 
+from monitor.verdict import ReasonCode
 from tests.tui.dashboards import HOSTILE, NOW, failed, not_failed
 from tui.widgets.cells import GUTTER, columns, left
 
@@ -62,5 +63,7 @@ def test_a_deadline_that_may_have_passed_is_not_called_expired() -> None:
 
 
 def test_a_run_that_did_not_fail_has_no_time_left() -> None:
-    """Only a failed run has a deadline."""
+    """Only a failed run has a deadline, and keeps it under another label that nothing proves."""
     assert left(not_failed(1, "InProgress"), NOW).text == "  —"
+    labelled = failed(1, timedelta(hours=9), status="InProgress", reason_code=ReasonCode.NOT_IN_ERROR)
+    assert left(labelled, NOW).text == " !09:00:00"

@@ -87,10 +87,12 @@ def _head(detail: RunDetail, now: datetime, where: tzinfo, width: int) -> Iterat
     if run.attention:
         yield from _labelled("attention", (Span(plain(run.attention), Tone.WARNING),), width)
     yield from _resumes(detail, where, width)
+    if is_failed(run):
+        yield from _labelled("error", (Span(plain(run.error or NO_ERROR_TEXT)),), width)
+    if is_failed(run) or run.deadline_earliest:
+        yield from _labelled("deadline", _deadline(detail, now, where), width)
     if not is_failed(run):
         return
-    yield from _labelled("error", (Span(plain(run.error or NO_ERROR_TEXT)),), width)
-    yield from _labelled("deadline", _deadline(detail, now, where), width)
     answer = f"{can_be_resumed(run)} ({run.reason_code}, {run.confidence.lower()})"
     yield from _labelled("resumable", (Span(answer, Tone.STRONG),), width)
     note = f": {plain(detail.readiness_note)}" if detail.readiness_note else ""

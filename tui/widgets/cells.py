@@ -30,7 +30,7 @@ def left(line: RunLine, now: datetime) -> Span:
     It counts to the earliest moment at which the org may refuse; `expired` is said only once the latest has passed, and
     in between a refusal can come at any time.
     """
-    if line.deadline_earliest is None or not is_failed(line):
+    if line.deadline_earliest is None:
         return Span(f"  {NOTHING}", Tone.MUTED)
     seconds = int((line.deadline_earliest - now).total_seconds())
     if seconds <= 0 and line.deadline_latest is not None and line.deadline_latest > now:

@@ -126,7 +126,7 @@ def timeline(detail: RunDetail, clock: Clock) -> tuple[Line, ...]:
     last = len(marks)
     marks.append((now, last, _mark(now, where, "»", Tone.STRONG, "now")))
     until = detail.line.deadline_earliest
-    if until is not None and is_failed(detail.line):
+    if until is not None:
         time = left(detail.line, now)
         marks.append(
             (until, last + 1, _mark(until, where, "!", time.tone, f"last moment to resume: {time.text.strip()}"))
