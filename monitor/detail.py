@@ -14,14 +14,19 @@ from monitor.assessment import Place
 from monitor.blast import blast_radius
 from monitor.lines import Moment, lines
 from monitor.links import run_url
+from monitor.reasons import explain
 from monitor.rows import AttemptLine, Milestone, RunDetail, RunLine, StageLine, StepLine, WorkItemLine
 from monitor.selection import ASSESSMENT
 from monitor.sql import table_of
 from monitor.stories import load, org_context, unfinished_on
 from monitor.story import PersonFacts, StageFacts, StepFacts, Story, WorkItemFacts, age
 from monitor.triage import at
+from monitor.verdict import ReasonCode
 
 LOG = table_of(tables.LogEntry)
+
+_WAITS = explain(ReasonCode.ATTEMPT_OPEN).todo
+"""What is said of an attempt of which nobody knows yet what became of it."""
 
 _MILESTONES = {
     "StartInstance": "run started",
@@ -69,7 +74,7 @@ def detail(connection: Connection, moment: Moment, org_id: str, run_id: str, num
         time_zone=org.time_zone,
         url=run_url(org.instance_url, run_id),
         resumes=tuple(
-            AttemptLine(attempt.at, attempt.outcome, attempt.detail, attempt.reason)
+            AttemptLine(attempt.at, attempt.outcome, attempt.detail or _WAITS, attempt.reason)
             for attempt in sorted(story.attempts, key=lambda each: each.at)
         ),
     )

@@ -21,7 +21,7 @@ from monitor.settings import MonitorSettings, ResumeSettings
 from monitor.sql import chunks
 from monitor.stories import load, org_context, unfinished_on
 from monitor.story import ERROR
-from monitor.verdict import Eligibility, Verdict
+from monitor.verdict import Eligibility, ReasonCode, Verdict
 
 
 def plan(
@@ -78,10 +78,13 @@ def _may_try(line: RunLine, *, by_name: bool) -> bool:
 
 
 def _excluded(line: RunLine) -> Excluded:
-    sentence = " ".join(filter(None, (explain(line.reason_code).sentence, line.attention)))
+    reason = explain(line.reason_code)
+    said = [reason.sentence, line.attention or ""]
     if line.eligibility is Eligibility.UNKNOWN:
-        sentence += " Name the run by its id to try it all the same."
-    return Excluded(line.id, line.reason_code, sentence)
+        said.append("Name the run by its id to try it all the same.")
+    if line.reason_code is ReasonCode.ATTEMPT_OPEN:
+        said.append(reason.todo)
+    return Excluded(line.id, line.reason_code, " ".join(filter(None, said)))
 
 
 def _planned(line: RunLine, verdict: Verdict, radius: BlastRadius) -> PlannedRun:

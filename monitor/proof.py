@@ -126,6 +126,8 @@ def _settlement(attempt: ResumeAttempt, seen: Snapshot | None, *, given_up: bool
     if outcome is None and given_up:
         unchanged = seen is not None and seen.status == ERROR
         outcome = AttemptOutcome.NOT_APPLIED if unchanged and not answered else AttemptOutcome.STALLED
+        again = "; the run can be resumed again while its 14 days last" if unchanged else ""
+        detail = f"{detail} No proof came in time, so this resume is given up{again}."
     if outcome is None:
         return None
     return Settlement(attempt, outcome, detail if answered else f"No reply came, so the run was read. {detail}")

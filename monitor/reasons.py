@@ -145,7 +145,8 @@ _REASONS = {
             "A resume of this run is on its way.",
             "Reprise has sent a resume, or was about to, and waits for proof of what became of it. A second one could "
             "start the failed step twice.",
-            "Wait for its verification: `reprise watch --once` settles what was left open.",
+            "`reprise watch --once` looks for proof. Without any within resume.proof_within it is given up, and the run can be "
+            "resumed again.",
             "An attempt in our own ledger without an outcome.",
             "Reprise's ledger",
         ),

@@ -129,7 +129,7 @@ class AttemptLine:
 
     at: datetime
     outcome: str | None  # AttemptOutcome; None: not known yet
-    detail: str  # the proof, or the org's code and words
+    detail: str  # the proof, the org's code and words, or what there is to do while nothing is known
     reason: str  # why somebody wanted it
 
 

@@ -62,6 +62,26 @@ def test_a_run_that_only_got_another_label_needs_eyes(tmp_path: Path) -> None:
         found = _shown(work, run)
         assert "still in Error" in _against(found)
         assert [(each.outcome, each.reason) for each in found.resumes] == [("STALLED", "the quote service is back")]
+        assert found.resumes[0].detail.endswith("No proof came in time, so this resume is given up.")
+
+
+def test_an_attempt_without_proof_is_given_up_in_words(tmp_path: Path) -> None:
+    """Until then everything says what looks for proof; then, that it is over and that the run can be resumed again."""
+    with workshop(empty_mirror(tmp_path), switches=Switches(resume_write=ResumeWrite.WITHOUT_EFFECT)) as work:
+        (run,) = work.fail_runs(1)
+        work.sync()
+        work.execute(work.plan())
+        (left_out,) = work.plan([run]).excluded
+        (made,) = _shown(work, run).resumes
+        assert (left_out.reason_code, made.outcome) == (ReasonCode.ATTEMPT_OPEN, None)
+        for said in (left_out.sentence, made.detail):
+            assert "`reprise watch --once` looks for proof" in said
+        work.advance(minutes=15)
+        work.verify_open()
+        (made,) = _shown(work, run).resumes
+        assert made.outcome == "STALLED"
+        assert made.detail.endswith("this resume is given up; the run can be resumed again while its 14 days last.")
+        assert [planned.run for planned in work.plan([run]).included] == [run]
 
 
 def test_a_run_that_was_resumed_in_earnest_needs_nobody(tmp_path: Path) -> None:
