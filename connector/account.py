@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from time import perf_counter
 
 from sqlalchemy import Engine
 
 from connector.errors import Failure
-from connector.mirror import state
+from connector.mirror import changes, state
 from connector.mirror.engine import orgs, writing
 from connector.mirror.tables import Org, SyncPass
 from connector.org.client import OrgClient
@@ -52,10 +52,11 @@ class Account:
         started_at: datetime,
         sweeps: Sequence[Sweep],
         warnings: Sequence[str],
-        changed_runs: Collection[str],
     ) -> SyncReport:
         """Write the org's row and the pass into the history; the report. `started_at` is the org's time."""
         now = self.client.now()
+        with self.engine.connect() as connection:
+            changed_runs = changes.count(connection, org.org_id)
         report = SyncReport(
             org=org.name,
             outcome=outcome,
@@ -63,7 +64,7 @@ class Account:
             seconds=self.seconds,
             objects=tuple(_object_report(sweep, now) for sweep in sweeps),
             warnings=tuple(dict.fromkeys(warnings)),
-            changed_runs=frozenset(changed_runs),
+            changed_runs=changed_runs,
             api_used=self.client.api_used,
             api_max=self.client.api_max,
             spend=self._spend(org.org_id, started_at),

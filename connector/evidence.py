@@ -7,7 +7,6 @@ composite call. What the org refuses is a warning that says what is lost by it.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -15,8 +14,8 @@ from sqlalchemy import Connection, Engine
 from sqlmodel import SQLModel
 
 from connector.errors import OrgRefused, PermissionDenied
+from connector.mirror import changes, state
 from connector.mirror import evidence as mirrored
-from connector.mirror import state
 from connector.mirror.engine import writing
 from connector.mirror.tables import (
     ApprovalLink,
@@ -47,33 +46,25 @@ from connector.topics import (
 NO_ACTIVE_VERSION = ""
 
 
-@dataclass(frozen=True)
-class Gathered:
-    """What a look brought: sentences about what could not be asked, and the runs whose evidence changed."""
-
-    warnings: tuple[str, ...] = ()
-    changed_runs: frozenset[str] = frozenset()
-
-
-def gather(
-    client: OrgClient, engine: Engine, org_id: str, settings: SyncSettings, changed: Collection[str]
-) -> Gathered:
-    """Bring the evidence up to date. `changed` are the runs that this pass saw change. Costs nothing while nothing failed."""
+def gather(client: OrgClient, engine: Engine, org_id: str, settings: SyncSettings) -> list[str]:
+    """Bring the evidence up to date; sentences about what could not be asked. Costs nothing while nothing failed."""
     now = client.now()
     with engine.connect() as connection:
-        fresh = mirrored.unchecked_runs(connection, org_id, changed)
+        fresh = mirrored.unchecked_runs(connection, org_id)
         watched = mirrored.watched_runs(connection, org_id, now)
         last = mirrored.last_look(connection, org_id)
         due = bool(watched) and (last is None or now - last >= settings.evidence_every)
         about = mirrored.subjects(connection, org_id, fresh | watched if due else fresh)
         new = mirrored.subjects(connection, org_id, fresh) if due else about
     if not about.runs:
-        return Gathered()
+        with writing(engine) as connection:
+            changes.note_evidence(connection, org_id)
+        return []
     look = _Look(client, engine, org_id, now)
     look.read_versions(about.versions)
     look.ask(about, new)
     look.finish(fresh, due=due)
-    return Gathered(tuple(look.warnings), frozenset(about.runs if look.changed else fresh))
+    return look.warnings
 
 
 class _Look:
@@ -145,10 +136,14 @@ class _Look:
             self._note_flows(connection, answers.get(FLOWS, ()))
             state.store(connection, *self._outputs(answers.get(OUTPUTS, ())))
             state.store(connection, *self._approvals(answers.get(APPROVALS, ())), *self._teams(answers.get(TEAMS, ())))
+            changes.note_judgement(connection, self.org_id, about.runs if self.changed else new.runs)
 
     def finish(self, fresh: Iterable[str], *, due: bool) -> None:
         """Note what need not be asked again."""
-        self._keep([], [self._check(run_id) for run_id in fresh] + [self._check(mirrored.EVERYTHING)] * due)
+        checks = [self._check(run_id) for run_id in fresh] + [self._check(mirrored.EVERYTHING)] * due
+        with writing(self.engine) as connection:
+            state.store(connection, *checks)
+            changes.note_evidence(connection, self.org_id)
 
     def _ask(self, asked: Sequence[tuple[Topic, Collection[str]]]) -> dict[Topic, list[Record]]:
         answers, warnings = ask(self.client, asked)

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from connector.mapping import Row, map_records
-from connector.mirror import state, upsert
+from connector.mirror import changes, state, upsert
 from connector.mirror.tables import Mirrored, Run, StatusChange, WorkItem
 
 
@@ -21,7 +21,6 @@ class Written:
     rows: Sequence[Row]
     upserted: int
     quarantined: int
-    changed_runs: Collection[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +39,14 @@ def write_page(
     moment: Moment,
     *,
     quarantined: set[str],
-    first_load: bool,
+    first_load: bool = False,
+    read_again: bool = False,
 ) -> Written:
     """Map and upsert one page; keep what cannot be mapped; note which runs changed and how their status did.
 
     `quarantined` are the object's Ids in quarantine, kept up to date here. On a first load every row counts as changed
-    and no status change is noted: nothing was seen before.
+    and no status change is noted: nothing was seen before. Where rows are `read_again` they count as changed too: fields
+    may have come back without a newer SystemModstamp.
     """
     name = table.salesforce_object
     mapped = map_records(table, records)
@@ -57,13 +58,15 @@ def write_page(
         cured = quarantined.intersection(row["id"] for row in mapped.rows)
         state.release(connection, moment.org_id, name, cured)
         quarantined -= cured
-    changed = mapped.rows if first_load else _changed(connection, table, mapped.rows, moment)
+    newer = [] if first_load else _newer(connection, table, mapped.rows, moment)
     upserted = upsert.upsert(connection, table, mapped.rows, org_id=moment.org_id, seen_at=moment.now)
-    return Written(mapped.rows, upserted, len(mapped.bad), runs_of(connection, moment.org_id, table, changed))
+    changed = mapped.rows if first_load or read_again else newer
+    changes.note(connection, moment.org_id, _runs_of(connection, moment.org_id, table, changed))
+    return Written(mapped.rows, upserted, len(mapped.bad))
 
 
-def _changed(connection: Connection, table: type[Mirrored], rows: Sequence[Row], moment: Moment) -> list[Row]:
-    """The rows that are new or newer than the mirror's. Must look before the upsert."""
+def _newer(connection: Connection, table: type[Mirrored], rows: Sequence[Row], moment: Moment) -> list[Row]:
+    """The rows that are new or newer than the mirror's, their changes of status recorded. Must look before the upsert."""
     columns = ("system_modstamp", "status") if table is Run else ("system_modstamp",)
     before = upsert.known(connection, table, moment.org_id, (row["id"] for row in rows), *columns)
     changed = [row for row in rows if row["id"] not in before or before[row["id"]][0] < row["system_modstamp"]]
@@ -88,7 +91,7 @@ def _status_changes(
             )
 
 
-def runs_of(connection: Connection, org_id: str, table: type[Mirrored], rows: Iterable[Mapping[str, Any]]) -> set[str]:
+def _runs_of(connection: Connection, org_id: str, table: type[Mirrored], rows: Iterable[Mapping[str, Any]]) -> set[str]:
     """The runs that these rows belong to. A work item knows its step only, which is looked up in the mirror."""
     if table is Run:
         return {row["id"] for row in rows}
@@ -97,16 +100,16 @@ def runs_of(connection: Connection, org_id: str, table: type[Mirrored], rows: It
     return {row["run_id"] for row in rows}
 
 
-def runs_of_ids(connection: Connection, table: type[Mirrored], org_id: str, ids: Collection[str]) -> set[str]:
-    """The runs that mirrored rows with these Ids belong to."""
+def note_rows(connection: Connection, table: type[Mirrored], org_id: str, ids: Collection[str]) -> None:
+    """The runs that mirrored rows with these Ids belong to wait to be judged."""
     column = {Run: "id", WorkItem: "step_id"}.get(table, "run_id")
     rows = upsert.known(connection, table, org_id, ids, column)
-    return runs_of(connection, org_id, table, ({column: value} for (value,) in rows.values()))
+    found = _runs_of(connection, org_id, table, ({column: value} for (value,) in rows.values()))
+    changes.note(connection, org_id, found)
 
 
-def delete_rows(
-    connection: Connection, table: type[Mirrored], org_id: str, ids: Collection[str]
-) -> tuple[int, set[str]]:
-    """Mark rows as deleted; how many were not marked before, and the runs they belong to."""
+def delete_rows(connection: Connection, table: type[Mirrored], org_id: str, ids: Collection[str]) -> int:
+    """Mark rows as deleted; how many were not marked before."""
     fresh = upsert.mark_deleted(connection, table, org_id, ids)
-    return len(fresh), runs_of_ids(connection, table, org_id, fresh)
+    note_rows(connection, table, org_id, fresh)
+    return len(fresh)

@@ -18,14 +18,14 @@ from sqlalchemy import Engine
 from connector import drift
 from connector.audits import partial_visibility
 from connector.errors import Failure, MirrorUnusable
-from connector.mirror import audit, state, upsert
+from connector.mirror import audit, changes, state, upsert
 from connector.mirror.audit import Span
 from connector.mirror.engine import writer_lock, writing
 from connector.mirror.tables import MIRRORED, Mirrored, Org, SyncCursor, SyncPass
 from connector.org import composite, soql
 from connector.org.client import OrgClient
 from connector.org.composite import MAX_QUERIES
-from connector.pages import Moment, runs_of, runs_of_ids, write_page
+from connector.pages import Moment, note_rows, write_page
 from connector.report import SCHEMA_VERSION, SyncOutcome
 from connector.settings import SyncSettings
 
@@ -47,7 +47,10 @@ class AuditedObject:
 
 @dataclass(frozen=True, slots=True)
 class ReconcileReport:
-    """One audit. PARTIAL: an alarm, something unreadable, or the limit of calls was reached before the end."""
+    """One audit. PARTIAL: an alarm, something unreadable, or the limit of calls was reached before the end.
+
+    `changed_runs` is how many more runs wait to be judged because of it.
+    """
 
     org: str
     outcome: SyncOutcome
@@ -55,7 +58,7 @@ class ReconcileReport:
     seconds: float
     objects: tuple[AuditedObject, ...]
     warnings: tuple[str, ...]
-    changed_runs: frozenset[str]
+    changed_runs: int
 
     def to_json(self) -> dict[str, Any]:
         """The document of `reprise reconcile --json`."""
@@ -67,7 +70,7 @@ class ReconcileReport:
             "seconds": round(self.seconds, 3),
             "objects": [asdict(each) for each in self.objects],
             "warnings": list(self.warnings),
-            "changed_runs": len(self.changed_runs),
+            "changed_runs": self.changed_runs,
         }
 
 
@@ -117,8 +120,9 @@ class _Audit:
         self.started_at, self._clock, self._calls = client.now(), perf_counter(), client.api_calls
         self.warnings: list[str] = []
         self.alarms: list[str] = []
-        self.changed_runs: set[str] = set()
         self.complete = True
+        with engine.connect() as connection:
+            self.waiting_before = changes.count(connection, org.org_id)
         cursors = state.load_cursors(engine, org.org_id, self.started_at)
         # What was created behind the watermark is the next poll's business.
         self.subjects = [
@@ -219,14 +223,13 @@ class _Audit:
             found.update(record["Id"] for record in records)
             with writing(self.engine) as connection:
                 moment = Moment(self.org.org_id, self.started_at, self.org.last_success_at)
-                written = write_page(connection, subject.table, records, moment, quarantined=set(), first_load=False)
+                written = write_page(connection, subject.table, records, moment, quarantined=set(), read_again=True)
                 subject.returned += written.upserted
-                self.changed_runs |= runs_of(connection, self.org.org_id, subject.table, written.rows)
         gone = subject.missing - found
         subject.vanished = len(gone)
         with writing(self.engine) as connection:
             audit.mark_vanished(connection, subject.table, self.org.org_id, gone, self.started_at)
-            self.changed_runs |= runs_of_ids(connection, subject.table, self.org.org_id, gone)
+            note_rows(connection, subject.table, self.org.org_id, gone)
             subject.cursor.visible_rows = subject.visible
             state.store(connection, subject.cursor)
 
@@ -239,6 +242,8 @@ class _Audit:
         return list(self.client.rest_of(reply.body))
 
     def _finish(self, outcome: SyncOutcome, failure: Failure | None) -> ReconcileReport:
+        with self.engine.connect() as connection:
+            waiting = changes.count(connection, self.org.org_id)
         report = ReconcileReport(
             org=self.org.name,
             outcome=outcome,
@@ -251,7 +256,7 @@ class _Audit:
                 for each in self.subjects
             ),
             warnings=tuple(self.warnings),
-            changed_runs=frozenset(self.changed_runs),
+            changed_runs=waiting - self.waiting_before,
         )
         with writing(self.engine) as connection:
             if self.alarms:

@@ -39,7 +39,7 @@ class ObjectReport:
 
 @dataclass(frozen=True, slots=True)
 class SyncReport:
-    """One pass. `changed_runs` are the runs of which something changed, themselves or below them."""
+    """One pass. `changed_runs` is how many runs changed, themselves or below them, and wait to be judged."""
 
     org: str
     outcome: SyncOutcome
@@ -47,7 +47,7 @@ class SyncReport:
     seconds: float
     objects: tuple[ObjectReport, ...]
     warnings: tuple[str, ...]
-    changed_runs: frozenset[str]
+    changed_runs: int
     api_used: int | None
     api_max: int | None
     spend: Spend | None  # None where the org did not tell its allowance
@@ -65,7 +65,7 @@ class SyncReport:
             "seconds": round(self.seconds, 3),
             "objects": [_object_json(report) for report in self.objects],
             "warnings": list(self.warnings),
-            "changed_runs": len(self.changed_runs),
+            "changed_runs": self.changed_runs,
         }
 
 

@@ -72,6 +72,11 @@ class Sweep:
         """Whether there is more to ask."""
         return self.cursor.readable and not self.done and not self.problem
 
+    @property
+    def is_from_the_start(self) -> bool:
+        """Whether this sweep reads everything there is, or was since the first load's bound."""
+        return self.cursor.watermark == self.cursor.since
+
     def requests(self, pages: int) -> list[Subrequest]:
         """Up to `pages` queries that read on from here."""
         if self.next_url is None:

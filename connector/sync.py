@@ -19,7 +19,7 @@ from connector.account import Account, note_failed_sign_in
 from connector.audits import standing_alarms
 from connector.errors import Failure, OrgRefused, PermissionDenied, UsageError
 from connector.mapping import fields_of
-from connector.mirror import state, upsert
+from connector.mirror import changes, state, upsert
 from connector.mirror.engine import writer_lock, writing
 from connector.mirror.tables import MIRRORED, Mirrored, Org, Run, SyncCursor, WorkItem
 from connector.org import composite, soql
@@ -83,7 +83,6 @@ class _Pass:
         self.quarantined = state.quarantined_ids(engine, identity.org_id)
         self.sweeps: list[Sweep] = []
         self.warnings: list[str] = []
-        self.changed_runs: set[str] = set()
         self.remember = self.committed = self.described = False
 
     def plan(self, *, full: bool, since: datetime | None, only_runs: Sequence[str] | None) -> None:
@@ -146,12 +145,9 @@ class _Pass:
         if not self.remember:
             return
         try:
-            gathered = evidence.gather(self.client, self.engine, self.org.org_id, self.settings, self.changed_runs)
+            self.warnings += evidence.gather(self.client, self.engine, self.org.org_id, self.settings)
         except Failure as failure:
             self.warnings.append(f"What failed runs depend on could not be looked at: {failure.what}")
-            return
-        self.warnings += gathered.warnings
-        self.changed_runs |= gathered.changed_runs
 
     def _unreadable(self) -> list[str]:
         """What cannot be read: a problem where it once could, a standing warning where it never could."""
@@ -243,6 +239,7 @@ class _Pass:
         if lost and cursor.loaded:
             columns = fields_of(sweep.table)
             upsert.blank_columns(connection, sweep.table, self.org.org_id, [columns[name] for name in lost])
+            changes.note_all(connection, self.org.org_id)
         if appeared:
             self.warnings.append(f"{sweep.name}: {', '.join(sorted(appeared))} can be read now; all is read again.")
             sweep.restart(cursor.since)
@@ -263,9 +260,7 @@ class _Pass:
                 self.warnings.append(covered.warning)
             if covered.refused:
                 sweep.cursor.replicateable = False
-            count, runs = delete_rows(connection, sweep.table, self.org.org_id, covered.deleted)
-            sweep.tally.deleted += count
-            self.changed_runs |= runs
+            sweep.tally.deleted += delete_rows(connection, sweep.table, self.org.org_id, covered.deleted)
 
     def _take(self, connection: Connection, sweep: Sweep, reply: Subreply) -> None:
         began = perf_counter()
@@ -276,12 +271,12 @@ class _Pass:
             Moment(self.org.org_id, self.client.now(), self.looked_before_at),
             quarantined=self.quarantined[sweep.name],
             first_load=not sweep.cursor.loaded,
+            read_again=sweep.is_from_the_start,
         )
         sweep.committed_to(written.rows)
         sweep.tally.upserted += written.upserted
         sweep.tally.quarantined += written.quarantined
         sweep.tally.seconds += perf_counter() - began
-        self.changed_runs.update(written.changed_runs)
 
     def _finish(self, outcome: SyncOutcome, problem: str) -> SyncReport:
         """Say what stays wrong, and close the account."""
@@ -292,7 +287,7 @@ class _Pass:
         if outcome is SyncOutcome.COMPLETE and self.remember:
             self.org.last_success_at = self.started_at
         self.org.last_problem = " ".join(filter(None, [problem, *alarms])) or None
-        return self.account.close(self.org, outcome, self.started_at, self.sweeps, self.warnings, self.changed_runs)
+        return self.account.close(self.org, outcome, self.started_at, self.sweeps, self.warnings)
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, and_, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from connector.mirror import tables
+from connector.mirror import changes, tables
 from connector.mirror.engine import writing
 from monitor import attention
 from monitor.assessment import FAR, Assessment, Place, columns, micros
@@ -31,21 +31,20 @@ def assess(
     engine: Engine,
     now: datetime,
     *,
-    runs: Collection[str] | None = None,
+    everything: bool = True,
     org_id: str | None = None,
     settings: MonitorSettings | None = None,
 ) -> int:
     """Judge the failed runs of an org, or of all; the number of runs judged. `now` is the org's time.
 
-    `runs` are those that a sync saw change, themselves or in what they hang on (connector.report.SyncReport); with them
-    only these are judged, and runs that have not been judged since their status changed. A run of which another of
-    the same cause was resumed is always judged again.
+    Without `everything` only those runs are judged that changed since they were judged, themselves or in what they hang
+    on (connector.mirror.changes). A run of which another of the same cause was resumed is always judged again.
     """
     judged = 0
     with writing(engine) as connection:
         known = connection.scalars(select(table_of(tables.Org).c.org_id)).all()
         for each in known if org_id is None else [org_id]:
-            judged += _assess_org(connection, each, runs)
+            judged += _assess_org(connection, each, everything=everything)
             _mark(connection, each, attention.find(connection, each, now, settings or MonitorSettings()))
     return judged
 
@@ -70,21 +69,22 @@ def siblings_of(connection: Connection, org_id: str) -> Siblings:
     return {group: tuple(sorted(members)) for group, members in groups.items()}
 
 
-def _assess_org(connection: Connection, org_id: str, runs: Collection[str] | None) -> int:
+def _assess_org(connection: Connection, org_id: str, *, everything: bool) -> int:
     before = siblings_of(connection, org_id)
-    ids = _candidates(connection, org_id, runs)
+    changed = changes.take(connection, org_id)
+    ids = _candidates(connection, org_id, None if everything else changed)
     _judge_and_store(connection, org_id, ids, before)
     after = siblings_of(connection, org_id)
-    changed = {group for group in {*before, *after} if before.get(group) != after.get(group)}
-    if changed:
+    groups = {group for group in {*before, *after} if before.get(group) != after.get(group)}
+    if groups:
         members = select(ASSESSMENT.c.run_id).where(
-            ASSESSMENT.c.org_id == org_id, ASSESSMENT.c.cause_group.in_(changed), ASSESSMENT.c.status == ERROR
+            ASSESSMENT.c.org_id == org_id, ASSESSMENT.c.cause_group.in_(groups), ASSESSMENT.c.status == ERROR
         )
         _judge_and_store(connection, org_id, connection.scalars(members).all(), after)
     return len(ids)
 
 
-def _candidates(connection: Connection, org_id: str, runs: Collection[str] | None) -> Sequence[str]:
+def _candidates(connection: Connection, org_id: str, changed: Collection[str] | None) -> Sequence[str]:
     """The runs to judge: in Error now or once, or touched by a resume of ours."""
     failing = select(RUN.c.id).where(failed([org_id]))
     change, attempt = table_of(tables.StatusChange), table_of(ResumeAttempt)
@@ -92,11 +92,11 @@ def _candidates(connection: Connection, org_id: str, runs: Collection[str] | Non
     tried = select(attempt.c.run_id).where(attempt.c.org_id == org_id)
     judged = select(ASSESSMENT.c.run_id).where(ASSESSMENT.c.org_id == org_id, ASSESSMENT.c.episode > 0)
     candidates = set(connection.scalars(failing.union(once, tried, judged)))
-    if runs is None:
+    if changed is None:
         return sorted(candidates)
     up_to_date = select(ASSESSMENT.c.run_id).join_from(ASSESSMENT, RUN, JUDGED)
     up_to_date = up_to_date.where(ASSESSMENT.c.org_id == org_id, STILL_SO)
-    return sorted(candidates - (set(connection.scalars(up_to_date)) - set(runs)))
+    return sorted(candidates - (set(connection.scalars(up_to_date)) - set(changed)))
 
 
 def _judge_and_store(connection: Connection, org_id: str, ids: Iterable[str], siblings: Siblings) -> None:

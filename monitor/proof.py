@@ -10,7 +10,8 @@ from enum import StrEnum
 
 from sqlalchemy import Engine
 
-from connector.mirror.engine import find_org, org_now
+from connector.mirror import changes
+from connector.mirror.engine import find_org, org_now, writing
 from connector.org.client import OrgClient
 from connector.report import SyncOutcome
 from connector.settings import SyncSettings
@@ -75,8 +76,10 @@ class OrgReader:
         return report.outcome is SyncOutcome.COMPLETE
 
     def judge(self, runs: Sequence[str]) -> None:
-        """Bring the stored verdicts of these runs up to the mirror."""
-        assess(self.engine, self.now(), runs=runs, org_id=self.org_id)
+        """Bring the stored verdicts of these runs up to the mirror and to what the ledger says of them."""
+        with writing(self.engine) as connection:
+            changes.note_judgement(connection, self.org_id, runs)
+        assess(self.engine, self.now(), everything=False, org_id=self.org_id)
 
 
 def verify_open(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -96,8 +96,7 @@ class Watcher:
         synced = attempt("sync", lambda: sync(self.client, self.engine, self.sync_settings))
         if synced is not None:
             audited = attempt("audit", self._audit)
-            changed = synced.changed_runs | (audited.changed_runs if audited else frozenset())
-            attempt("assess", lambda: self._assess(changed))
+            attempt("assess", self._assess)
         evaluation = attempt("evaluate", self._evaluate)
         delivery = attempt("deliver", lambda: deliver(self.engine, self.channels, self.clock(), self.alerts))
         verification = attempt("verify", self._verify) if synced is not None else None
@@ -120,11 +119,11 @@ class Watcher:
             return None
         return reconcile(self.client, self.engine, self.sync_settings)
 
-    def _assess(self, changed: Collection[str]) -> int:
-        """The first cycle judges every failed run: what changed while nobody watched is not known."""
+    def _assess(self) -> int:
+        """The first cycle judges every failed run: the verdicts on record may be those of an older Reprise."""
         org = find_org(self.engine, self.client.identity.org_id)
-        runs = changed if self._judged_all else None
-        judged = assess(self.engine, org_now(org, self.clock()), runs=runs, org_id=org.org_id)
+        now = org_now(org, self.clock())
+        judged = assess(self.engine, now, everything=not self._judged_all, org_id=org.org_id)
         self._judged_all = True
         return judged
 

@@ -135,7 +135,7 @@ def sync_and_judge(
     from monitor.assess import assess
 
     report = sync(client, engine, settings.sync, full=full, since=since, progress=progress)
-    assess(engine, client.now(), runs=report.changed_runs, org_id=client.identity.org_id)
+    assess(engine, client.now(), everything=False, org_id=client.identity.org_id)
     return report
 
 

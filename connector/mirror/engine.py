@@ -17,7 +17,7 @@ from sqlalchemy.exc import ArgumentError, DatabaseError, NoSuchModuleError
 from sqlmodel import Session, select
 
 from connector.errors import ConfigError, MirrorUnusable, NotFound
-from connector.mirror.lock import writer_lock
+from connector.mirror.lock import wait_for_turn, writer_lock
 from connector.mirror.tables import Org
 
 __all__ = [
@@ -36,7 +36,7 @@ __all__ = [
 ]
 
 MIGRATIONS = Path(__file__).parent / "migrations"
-BUSY_TIMEOUT = 30_000  # milliseconds that SQLite waits for another writer's transaction
+BUSY_TIMEOUT = 30_000  # milliseconds that a write transaction waits for another
 
 
 def open_mirror(url: str, *, create: bool = True) -> Engine:
@@ -117,8 +117,13 @@ def _begin_sqlite(connection: Connection) -> None:
 
 @contextmanager
 def writing(engine: Engine) -> Iterator[Connection]:
-    """A transaction that writes. On SQLite it takes the write lock at once: upgrading later could fail half-way."""
+    """A transaction that writes; they take turns, whichever process they are of.
+
+    SQLite's write lock is taken at once: upgrading later could fail half-way. PostgreSQL is made to behave the same.
+    """
     with engine.connect().execution_options(writing=True) as connection, connection.begin():
+        if connection.dialect.name == "postgresql":
+            wait_for_turn(connection, BUSY_TIMEOUT)
         yield connection
 
 

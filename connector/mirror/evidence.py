@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Connection, and_, exists, or_, select
 from sqlmodel import Session, SQLModel, col
 from sqlmodel import select as select_model
 
-from connector.mirror.tables import CalledFlow, EvidenceCheck, LogEntry, Person, Run, Step, WorkItem
+from connector.mirror.tables import CalledFlow, ChangedRun, EvidenceCheck, LogEntry, Person, Run, Step, WorkItem
 from connector.mirror.upsert import CHUNK, chunks
 
 M = TypeVar("M", bound=SQLModel)
@@ -35,17 +35,16 @@ class Subjects:
     versions: set[tuple[str, int]] = field(default_factory=set)
 
 
-def unchecked_runs(connection: Connection, org_id: str, changed: Collection[str]) -> set[str]:
-    """Failed runs that nobody looked into since they last changed, themselves or (`changed`) below them."""
+def unchecked_runs(connection: Connection, org_id: str) -> set[str]:
+    """Failed runs that nobody looked into since they last changed, themselves or below them."""
     checked = exists().where(
         col(EvidenceCheck.org_id) == col(Run.org_id),
         col(EvidenceCheck.subject) == col(Run.id),
         col(EvidenceCheck.checked_at) >= col(Run.system_modstamp),
     )
-    found = set(connection.scalars(select(col(Run.id)).where(_failed(org_id), ~checked)))
-    for chunk in chunks(changed, CHUNK):
-        found.update(connection.scalars(select(col(Run.id)).where(_failed(org_id), col(Run.id).in_(chunk))))
-    return found
+    changed = exists().where(col(ChangedRun.org_id) == col(Run.org_id), col(ChangedRun.run_id) == col(Run.id))
+    changed = changed.where(col(ChangedRun.evidence_due))
+    return set(connection.scalars(select(col(Run.id)).where(_failed(org_id), or_(~checked, changed))))
 
 
 def watched_runs(connection: Connection, org_id: str, now: datetime) -> set[str]:

@@ -32,7 +32,9 @@ else:
 
 
 PATIENCE = "2s"  # for the session of a writer that has died, until the server notices
-_ADVISORY_KEY = zlib.crc32(b"reprise writer")  # PostgreSQL advisory locks are per database, so one constant serves
+# PostgreSQL advisory locks are per database, so constants serve.
+_ADVISORY_KEY = zlib.crc32(b"reprise writer")
+_TURN_KEY = zlib.crc32(b"reprise transaction")
 _guard = threading.Lock()
 _held: dict[str, tuple[Callable[[], None], int]] = {}  # per database: how to let go, and how often we entered
 
@@ -57,6 +59,12 @@ def writer_lock(engine: Engine) -> Iterator[None]:
                 release()
             else:
                 _held[key] = (release, entered - 1)
+
+
+def wait_for_turn(connection: Connection, timeout: int) -> None:
+    """Wait, at most so many milliseconds, until no other write transaction goes on in this PostgreSQL database."""
+    connection.execute(text(f"SET LOCAL lock_timeout = {timeout:d}"))
+    connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _TURN_KEY})
 
 
 def _acquire(engine: Engine) -> Callable[[], None]:

@@ -294,6 +294,16 @@ class StatusChange(SQLModel, table=True):
     seen_at: datetime = _instant()  # org time of the poll that saw new_status
 
 
+class ChangedRun(SQLModel, table=True):
+    """A run that changed, itself or in what it hangs on, and has not been judged since. Written with the change itself."""
+
+    __tablename__ = "changed_run"
+
+    org_id: str = Field(primary_key=True, max_length=18)
+    run_id: str = Field(primary_key=True, max_length=18)
+    evidence_due: bool = True  # what it hangs on has not been asked for since, should it have failed
+
+
 class Quarantined(SQLModel, table=True):
     """A record that could not be mapped, kept as it came."""
 

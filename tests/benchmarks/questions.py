@@ -165,7 +165,7 @@ def main() -> None:
             "build the mirror": lambda: build(engine, asked.runs, asked.failed),
             "first triage and assess": lambda: assess(engine, NOW),
             "triage and assess again": lambda: assess(engine, NOW),
-            "assess, nothing changed": lambda: assess(engine, NOW, runs=()),
+            "assess, nothing changed": lambda: assess(engine, NOW, everything=False),
         }
         for name, deed in once.items():
             out(f"{name:<28} {timed(deed, 1)}")

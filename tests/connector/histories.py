@@ -1,6 +1,7 @@
 """Random histories: an org that changes in every way the platform allows, a mirror that polls at random and dies at random.
 
-Whatever happened, once things are quiet the mirror must equal the org. Rows are written below the orchestration engine,
+Whatever happened, once things are quiet the mirror must equal the org, and verdicts that were brought up to date run by
+run must be those that judging every run gives. Rows are written below the orchestration engine,
 which would never write such chaos; the engine's own life is for the scenarios.
 """
 
@@ -19,7 +20,7 @@ import stamina
 from hypothesis import HealthCheck, seed, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
-from sqlalchemy import Engine, event, inspect, text
+from sqlalchemy import Engine, event, inspect, select, text
 
 from connector.errors import Failure
 from connector.mirror.engine import backup, open_mirror
@@ -32,10 +33,13 @@ from fixtures.org import access, ids, serve
 from fixtures.org.errors import SalesforceError
 from fixtures.org.faults import Fault, Kind
 from fixtures.org.transaction import HeldTransaction, Transaction
+from monitor.assess import assess
+from monitor.assessment import Assessment
 from tests.connector.peers import differences, token_client
 
 RUN, STAGE, STEP, ITEM, LOG = (table.salesforce_object for table in MIRRORED)
-STATUSES = ("InProgress", "Error", "Completed", "Suspended", "Brand New")
+STATUSES = ("Error", "InProgress", "Error", "Completed", "Suspended", "Brand New")
+KINDS = ("FailInstance", "StartStep", "ResumeInstance")
 FAULTS = (
     Kind.UNAVAILABLE,
     Kind.SERVER_ERROR,
@@ -83,6 +87,7 @@ class History(RuleBasedStateMachine):
             access.share(self.store, self.org.user_id, self.hidden)
             self.store.clock.advance(timedelta(minutes=20))  # an org that refused /updated is read with a margin of 15
             self.polls_suffice()
+            self.verdicts_are_current()
             if self.untraceable:
                 self.an_audit_finds_the_rest()
         finally:
@@ -96,6 +101,16 @@ class History(RuleBasedStateMachine):
             assert report.outcome is SyncOutcome.COMPLETE, report.warnings
         found = differences(self.org, self.engine, ignoring=self.untraceable)
         assert found == [], found[:5]
+
+    def verdicts_are_current(self) -> None:
+        """No change was forgotten on the way to the verdicts."""
+        now = self.client.now()
+        kept = []
+        for everything in (False, True):
+            assess(self.engine, now, everything=everything)
+            with self.engine.connect() as connection:
+                kept.append(set(connection.execute(select(Assessment)).all()))
+        assert kept[0] == kept[1], kept[0] ^ kept[1]
 
     def an_audit_finds_the_rest(self) -> None:
         """After the Id audit nothing differs."""
@@ -121,6 +136,14 @@ class History(RuleBasedStateMachine):
                 step = tx.create(STEP, OrchestrationInstanceId=run, StageInstanceId=stage, Status=status, Name="Step")
                 tx.create(ITEM, StepInstanceId=step, Status="Assigned")
                 tx.create(LOG, OrchestrationInstanceId=run, Kind="StartStage", StageName=f"S{number}")
+
+    @rule(late=st.booleans(), which=st.integers(0), kind=st.sampled_from(KINDS))
+    def milestone_appears(self, late: bool, which: int, kind: str) -> None:
+        """Something happened to a run, and only the log says so."""
+        target = self._pick(RUN, which)
+        if target is not None:
+            with self._transaction(late) as tx:
+                tx.create(LOG, OrchestrationInstanceId=target, Kind=kind)
 
     @rule(
         late=st.booleans(),
@@ -202,11 +225,13 @@ class History(RuleBasedStateMachine):
 
     # What the mirror does
 
-    @rule()
-    def poll(self) -> None:
-        """One pass; a fault may end it."""
+    @rule(judge=st.sampled_from([True, True, False]))
+    def poll(self, judge: bool) -> None:
+        """One pass, after which what changed is judged or is not; a fault may end it."""
         with suppress(Failure):
             sync(self.client, self.engine, SyncSettings())
+        if judge:
+            assess(self.engine, self.client.now(), everything=False)
 
     @rule()
     def audit(self) -> None:
@@ -216,7 +241,7 @@ class History(RuleBasedStateMachine):
 
     @rule(statement=st.integers(0, 40))
     def poll_dies(self, statement: int) -> None:
-        """Our process dies at some statement of a pass, in the middle of a transaction or between two."""
+        """Our process dies at some statement of a pass or of the judging, in the middle of a transaction or between two."""
         countdown = [statement]
 
         def die(*about: Any) -> None:
@@ -230,6 +255,7 @@ class History(RuleBasedStateMachine):
         try:
             with suppress(Crash, Failure):
                 sync(self.client, self.engine, SyncSettings())
+                assess(self.engine, self.client.now(), everything=False)
         finally:
             event.remove(self.engine, "before_cursor_execute", die)
         self.client.close()

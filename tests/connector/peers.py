@@ -11,10 +11,12 @@ from typing import Any
 
 from pydantic import SecretStr
 from sqlalchemy import Engine, select
+from sqlmodel import col
 
 from connector.mapping import fields_of
-from connector.mirror.engine import open_mirror
-from connector.mirror.tables import MIRRORED, LogEntry, Mirrored, Run
+from connector.mirror import changes
+from connector.mirror.engine import open_mirror, writing
+from connector.mirror.tables import MIRRORED, LogEntry, Mirrored, Org, Run
 from connector.mirror.upsert import sql_table
 from connector.org.client import OrgClient
 from connector.report import SyncReport
@@ -112,6 +114,13 @@ def _compare(
         for name, value in there[key].items():
             if here[key][name] != value:
                 yield key, f"{name} is {here[key][name]!r}, in the org {value!r}"
+
+
+def runs_to_judge(engine: Engine) -> set[str]:
+    """The runs that changed since this was last asked."""
+    with writing(engine) as connection:
+        (org,) = connection.scalars(select(col(Org.org_id)))
+        return changes.take(connection, org)
 
 
 def log_entries(both: Peers, count: int) -> list[str]:

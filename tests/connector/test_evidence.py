@@ -8,7 +8,8 @@ from pathlib import Path
 from sqlmodel import Session, SQLModel, select
 
 from connector.mirror.tables import ApprovalLink, CalledFlow, FlowVersion, Interview, Org, Person, StepEvidence
-from tests.connector.peers import Peers, peers, sqlite_url, token_client
+from fixtures.org.faults import Fault, Kind
+from tests.connector.peers import Peers, peers, runs_to_judge, sqlite_url, token_client
 
 FLOW, ORCHESTRATION = "KYC_Sanctions_Screening", "KYC_Review"
 
@@ -47,9 +48,23 @@ def test_a_failed_run_is_looked_into_at_once(database_url: str) -> None:
         assert FLOW in {row.action_name for row in rows(both, CalledFlow) if isinstance(row, CalledFlow)}
         assert FLOW in {row.api_name for row in rows(both, FlowVersion) if isinstance(row, FlowVersion)}
         assert [row.has_pending_outputs for row in rows(both, StepEvidence) if isinstance(row, StepEvidence)] == [False]
-        assert run in report.changed_runs
+        assert runs_to_judge(both.engine) == {run}
         assert report.warnings == ()
         assert both.sync().api_calls == 1
+
+
+def test_evidence_that_could_not_be_asked_for_stays_due(tmp_path: Path) -> None:
+    """Where the look at a failed run fails after its rows were committed, the next poll looks, and the run is judged again."""
+    with peers(sqlite_url(tmp_path)) as both:
+        run = failed_run(both)
+        both.org.faults.arm(Fault(Kind.SERVER_ERROR, match="/tooling/", times=20))
+        assert [warning for warning in both.sync().warnings if "could not be looked at" in warning]
+        assert run in runs_to_judge(both.engine)
+        both.org.faults.clear()
+        assert both.sync().warnings == ()
+        assert len(rows(both, Interview)) == 1
+        assert runs_to_judge(both.engine) == {run}
+        assert runs_to_judge(both.engine) == set()
 
 
 def test_a_fixed_flow_is_noticed(tmp_path: Path) -> None:
@@ -57,13 +72,14 @@ def test_a_fixed_flow_is_noticed(tmp_path: Path) -> None:
     with peers(sqlite_url(tmp_path)) as both:
         run = failed_run(both)
         both.sync()
+        assert run in runs_to_judge(both.engine)
         both.org.world.fix_flow(FLOW)
         both.advance(minutes=6)
         report = both.sync()
         versions = [row for row in rows(both, FlowVersion) if isinstance(row, FlowVersion) and row.api_name == FLOW]
         old, new = sorted(versions, key=lambda row: row.first_seen_at)
         assert (old.is_current, new.is_current, new.version_number) == (False, True, 2)
-        assert run in report.changed_runs
+        assert runs_to_judge(both.engine) == {run}
         assert report.api_calls == 2
 
 
@@ -89,15 +105,16 @@ def test_an_assignee_that_comes_back_is_noticed(tmp_path: Path) -> None:
         run = world.start(ORCHESTRATION, assigned={"Officer_Decision": assignee})
         both.advance(hours=1)
         both.sync()
+        assert run in runs_to_judge(both.engine)
         (person,) = [row for row in rows(both, Person) if isinstance(row, Person) and row.username == assignee]
         assert (person.is_active, person.is_frozen, person.changed_at) == (True, True, None)
         world.unfreeze_user(assignee)
         both.advance(minutes=6)
-        report = both.sync()
+        both.sync()
         (person,) = [row for row in rows(both, Person) if isinstance(row, Person) and row.username == assignee]
         assert person.is_frozen is False
         assert person.changed_at is not None
-        assert run in report.changed_runs
+        assert runs_to_judge(both.engine) == {run}
 
 
 def test_an_approval_run_is_linked(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from connector.report import SyncOutcome
 from fixtures.org import access
 from fixtures.org.faults import Fault, Kind
 from tests.chaos.faults import try_fault
-from tests.connector.peers import differences, in_mirror, log_entries, peers, sqlite_url, token_client
+from tests.connector.peers import differences, in_mirror, log_entries, peers, runs_to_judge, sqlite_url, token_client
 
 # What a pass makes of each fault: once, and for ever.
 EXPECTED = {
@@ -145,15 +145,18 @@ def test_a_hidden_field_becomes_null_and_comes_back(database_url: str) -> None:
         with store.transaction() as tx:
             run = tx.create(Run.salesforce_object, Status="InProgress", CurrentStage="Intake")
         both.sync()
+        assert runs_to_judge(both.engine) == {run}
         access.hide_name(store, f"{Run.salesforce_object}.CurrentStage")
         both.advance(minutes=5)
         report = both.sync()
         assert in_mirror(both.engine, Run)[run]["current_stage"] is None
+        assert runs_to_judge(both.engine) == {run}
         assert [warning for warning in report.warnings if "CurrentStage" in warning and "read access" in warning]
         access.show_name(store, f"{Run.salesforce_object}.CurrentStage")
         both.advance(days=1, minutes=5)
         both.sync()
         assert differences(both.org, both.engine) == []
+        assert runs_to_judge(both.engine) == {run}
 
 
 def test_a_user_without_log_access_mirrors_the_rest(tmp_path: Path) -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Engine, text
 
 from connector.errors import ConfigError, MirrorUnusable, NotFound
+from connector.mirror import changes
 from connector.mirror.engine import (
     backup,
     connect,
@@ -99,6 +101,37 @@ def test_a_second_writer_gets_a_clear_message(database_url: str) -> None:
         assert "is writing to this mirror" in other()
     assert other() == "wrote\n"
     engine.dispose()
+
+
+def test_write_transactions_take_turns(database_url: str) -> None:
+    """Whoever takes the queue of changed runs while a change is being written waits for it, and takes it as well."""
+    engine = open_mirror(database_url)
+    taken: list[set[str]] = []
+
+    def take() -> None:
+        with writing(engine) as connection:
+            taken.append(changes.take(connection, "00D"))
+
+    with writing(engine) as connection:
+        changes.note(connection, "00D", {"before"})
+        changes.note_evidence(connection, "00D")
+    other = threading.Thread(target=take)
+    with writing(engine) as connection:
+        other.start()
+        while not taken and engine.dialect.name == "postgresql" and not _is_awaited(engine):
+            pass  # SQLite does not show who waits
+        changes.note(connection, "00D", {"during"})
+    other.join()
+    assert taken == [{"before", "during"}]
+    with engine.connect() as connection:
+        assert changes.count(connection, "00D") == 1  # its evidence is still due
+    engine.dispose()
+
+
+def _is_awaited(engine: Engine) -> bool:
+    with engine.connect() as connection:
+        waits = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+        return bool(connection.scalar(text(waits)))
 
 
 def test_readers_are_never_blocked(database_url: str) -> None:

@@ -12,8 +12,10 @@ import pytest
 from sqlalchemy import Engine, update
 from sqlmodel import Session, col, select
 
-from connector.mirror import tables
+from connector.mirror import changes, tables
 from connector.mirror.engine import open_mirror, writing
+from connector.settings import SyncSettings
+from connector.sync import sync
 from monitor import read
 from monitor.assess import assess
 from monitor.assessment import FAR, Assessment, Place, micros, moment_of
@@ -21,7 +23,7 @@ from monitor.rows import RunFilter
 from monitor.verdict import Readiness, ReasonCode
 from tests.monitor.mirrored import add, add_org, copy, quiet
 from tests.monitor.stories import FAILED, NOW
-from tests.monitor.workshop import Workshop, empty_mirror, workshop
+from tests.monitor.workshop import FLOW, Workshop, empty_mirror, workshop
 
 DAY = timedelta(days=1)
 
@@ -75,14 +77,31 @@ def test_a_run_that_went_on_keeps_the_group_of_its_failure(engine: Engine) -> No
 
 
 def test_after_a_sync_only_what_changed_is_judged_again(engine: Engine) -> None:
-    """Runs that the sync names, and runs that fell into Error or out of it since they were judged."""
+    """Runs that a sync noted, once, and runs that fell into Error or out of it since they were judged."""
     add(engine, copy(1), copy(2, later=-20 * DAY), copy(3, flow_type="ApprovalOrchAutolnch"))
-    assert assess(engine, NOW, runs=()) == 3
-    assert assess(engine, NOW, runs=()) == 0
-    assert assess(engine, NOW, runs={copy(3).run.id}) == 1
+    assert assess(engine, NOW, everything=False) == 3
+    assert assess(engine, NOW, everything=False) == 0
+    with writing(engine) as connection:
+        changes.note_judgement(connection, copy(3).run.org_id, {copy(3).run.id})
+    assert assess(engine, NOW, everything=False) == 1
     _change(engine, 1, status="InProgress")
-    assert assess(engine, NOW, runs=()) == 1
+    assert assess(engine, NOW, everything=False) == 1
     assert assess(engine, NOW) == 3
+
+
+def test_what_changed_before_a_crash_is_judged_after_it(work: Workshop) -> None:
+    """A process that dies between reading and judging leaves word of what it read: here that the cause was mended."""
+    (run,) = work.fail_runs(1, fix=False)
+    work.sync()
+    before = read.runs(work.engine, work.now()).runs[0]
+    work.org.world.fix_flow(FLOW)
+    work.advance(minutes=6)
+    sync(work.client, work.engine, SyncSettings())  # and here it dies
+    sync(work.client, work.engine, SyncSettings())
+    assert assess(work.engine, work.now(), everything=False) == 1
+    after = read.runs(work.engine, work.now()).runs[0]
+    assert (before.id, after.id) == (run, run)
+    assert (before.readiness, after.readiness) == (Readiness.FIX_UNSEEN, Readiness.READY)
 
 
 def test_only_the_org_asked_for_is_judged(engine: Engine) -> None:

@@ -31,7 +31,7 @@ def reconcile(context: typer.Context) -> ExitCode:
     settings = settings_of(context)
     with org_client(settings, asked.org) as client, mirror(settings) as engine:
         report = audit(client, engine, settings.sync)
-        assess(engine, client.now(), runs=report.changed_runs, org_id=client.identity.org_id)
+        assess(engine, client.now(), everything=False, org_id=client.identity.org_id)
     return tell(report, report_lines(report, output.width()), as_json=asked.json)
 
 
@@ -52,5 +52,5 @@ def report_lines(report: ReconcileReport, width: int) -> Iterator[Line]:
     yield from table(columns, rows, min(width, 80))
     yield (
         Span(report.outcome.lower(), OUTCOME_TONES[report.outcome]),
-        Span(f": {count(len(report.changed_runs), 'run')} concerned, {count(report.api_calls, 'API call')}"),
+        Span(f": {count(report.changed_runs, 'run')} concerned, {count(report.api_calls, 'API call')}"),
     )

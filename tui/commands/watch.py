@@ -66,7 +66,7 @@ def _say(report: CycleReport) -> None:
     """One line a round, and one for each thing that people should know."""
     parts = []
     if report.sync:
-        changed = count(len(report.sync.changed_runs), "run")
+        changed = count(report.sync.changed_runs, "run")
         parts.append(
             f"sync {report.sync.outcome.lower()}, {changed} changed, {count(report.sync.api_calls, 'API call')}"
         )
