@@ -27,24 +27,26 @@ from monitor.verdict import RESUME_WINDOW
 
 _CLAIM = timedelta(minutes=2)  # longer than any channel's time-out, so that a claim outlives a slow send
 _LONGEST_WAIT_OBEYED = timedelta(hours=1)  # a channel that asks for more would outlive the last tier
+_STRANDED = "The settings do not name this channel any more."
 _REFUSED_WAIT = timedelta(hours=1)  # rare enough not to hammer an address that is wrong, often enough for a 24 h tier
 
 
 @dataclass(frozen=True, slots=True)
 class DeliveryReport:
-    """One round of sending, in deliveries. `dead` and `waiting` count what the outbox holds afterwards."""
+    """One round of sending, in deliveries. `dead`, `waiting` and `stranded` count what the outbox holds afterwards."""
 
     sent: int = 0
     failed: int = 0  # for the moment
     rejected: int = 0  # refused by the channel
     dead: int = 0
     waiting: int = 0
+    stranded: int = 0  # kept for channels that the settings do not name any more
     problems: tuple[str, ...] = ()
 
     @property
     def everything_arrived(self) -> bool:
-        """Whether nothing is left to be delivered, and nothing was given up in this round."""
-        return not (self.waiting or self.failed or self.rejected)
+        """Whether nothing is left to be delivered where it can be, and nothing went wrong in this round."""
+        return not (self.waiting or self.problems)
 
     def to_json(self) -> dict[str, Any]:
         """The part `delivery` of the document of `reprise watch --json`."""
@@ -78,13 +80,16 @@ def deliver(engine: Engine, channels: Sequence[Channel], now: datetime, settings
                 problems.append(_sentence(channel, message, problem, state))
             if isinstance(problem, TryAgain):
                 break  # the channel is down: its other messages would fare no better now
-    waiting, dead = _left(engine)
-    problems += _stranded(waiting, {channel.name for channel in channels})
+    configured = {channel.name for channel in channels}
+    problems += _say_stranded(engine, configured)
+    pending, dead = _left(engine)
+    waiting = sum(count for channel, count in pending.items() if channel in configured)
     return DeliveryReport(
         sent=tally[None],
         failed=tally[TryAgain],
         rejected=tally[Rejected],
-        waiting=sum(waiting.values()),
+        waiting=waiting,
+        stranded=sum(pending.values()) - waiting,
         dead=dead,
         problems=tuple(problems),
     )
@@ -191,11 +196,24 @@ def _left(engine: Engine) -> tuple[dict[str, int], int]:
     return waiting, sum(count for state, _, count in rows if state == DeliveryState.DEAD)
 
 
-def _stranded(waiting: dict[str, int], configured: set[str]) -> list[str]:
+def _say_stranded(engine: Engine, configured: set[str]) -> list[str]:
+    """Say once what waits for channels that the settings do not name any more; the deliveries remember that it was said."""
+    unsaid = (
+        col(AlertDelivery.state) == DeliveryState.PENDING,
+        col(AlertDelivery.channel).not_in(configured),
+        col(AlertDelivery.problem).is_distinct_from(_STRANDED),
+    )
+    counted = select(col(AlertDelivery.channel), func.count()).where(*unsaid).group_by(col(AlertDelivery.channel))
+    with engine.connect() as connection:
+        found = connection.execute(counted.order_by(col(AlertDelivery.channel))).all()
+    if found:
+        with writing(engine) as connection:
+            connection.execute(update(AlertDelivery).where(*unsaid).values(problem=_STRANDED))
     return [
-        f"{count} messages wait for the channel {channel!r}, which is not configured any more."
-        for channel, count in waiting.items()
-        if channel not in configured
+        f"{'1 message waits' if count == 1 else f'{count} messages wait'} for the channel {channel!r}, which the settings do"
+        " not name any more. This is said once, and nothing is lost: put the channel back under [alerts] and"
+        " `reprise watch --once` sends what waits."
+        for channel, count in found
     ]
 
 

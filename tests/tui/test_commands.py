@@ -546,7 +546,7 @@ def test_a_round_as_a_document(failing: FailingOrg, reprise: Type) -> None:
 def test_an_alert_that_does_not_get_through_ends_a_round_as_partial(
     reprise: Type, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Exit code 3 and the reason, for people and in the document, in later rounds too until it has arrived."""
+    """Exit code 3 and the reason, in later rounds too until it has arrived, or somebody takes the channel away and was told."""
     with socket.socket() as nobody:  # bound and not listening: connections are refused
         nobody.bind(("127.0.0.1", 0))
         monkeypatch.setenv("REPRISE_ALERTS_WEBHOOK_URL", f"http://127.0.0.1:{nobody.getsockname()[1]}/hook")
@@ -556,6 +556,11 @@ def test_an_alert_that_does_not_get_through_ends_a_round_as_partial(
     assert "1 alert not delivered yet" in first.err
     fits("watch", second.document)
     assert second.document["delivery"]["waiting"] == 1
+    monkeypatch.delenv("REPRISE_ALERTS_WEBHOOK_URL")
+    third, fourth = reprise("watch --once"), reprise("watch --once --json")
+    assert (third.code, fourth.code) == (3, 0)
+    assert "1 message waits for the channel 'webhook', which the settings do not name any more" in third.err
+    assert fourth.document["delivery"]["stranded"] == 1
 
 
 @pytest.mark.usefixtures("writing")
