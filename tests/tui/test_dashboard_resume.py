@@ -199,3 +199,28 @@ def test_leaving_while_it_is_sent_loses_nothing() -> None:
 def test_the_same_at_the_command_line_is_quoted() -> None:
     """What is shown to be copied does what was previewed, whatever the reason holds."""
     assert command(["0jE1", "0jE2"], "it's $HOME") == "reprise resume 0jE1 0jE2 --execute --reason 'it'\"'\"'s $HOME'"
+
+
+def test_another_width_wraps_plan_and_result_anew() -> None:
+    """What was made for 120 cells can be read to its end at 60, before and after the runs were sent."""
+    plan = "No resume was proven in this org yet: Salesforce documents it only in its own screens. Try one run first."
+    about = "What is listed here is what will be sent, whatever the list does meanwhile."
+    source = sandbox()
+    source.becomes = lambda run: Attempt(run.run, AttemptOutcome.REFUSED, plan)
+
+    async def story(driven: Driven) -> None:
+        await driven.press("R", *"fixed")
+        for keys, whole in (((), (plan, about)), (("enter", "y"), (plan, "0 of 1 run verified"))):
+            await driven.press(*keys)
+            for width in (60, 120):
+                await driven.pilot.resize_terminal(width, 60)
+                await driven.settle()
+                assert all(sentence in _framed(driven.text()) for sentence in whole)
+
+    drive(source, story)
+
+
+def _framed(screen: str) -> str:
+    """What stands in the frame, as one line."""
+    framed = (line.strip() for line in screen.splitlines())
+    return " ".join(" ".join(line.strip("│▁▂▃▄▅▆▇█ ") for line in framed if line.startswith("│")).split())

@@ -78,7 +78,9 @@ class ResumeScreen(ModalScreen[None]):
         self.desk = desk
         self.run_ids = run_ids
         self.plan: Plan | None = None
+        self.made: Batch | None = None
         self.stage = Stage.PLANNING
+        self._said = ("", Tone.PLAIN)
 
     def compose(self) -> ComposeResult:
         """Heading, plan, what there is to say, reason, confirmation."""
@@ -95,6 +97,11 @@ class ResumeScreen(ModalScreen[None]):
         self._enter(Stage.PLANNING, f"Planning the resume of {count(len(self.run_ids), 'run')}…")
         self._make_plan()
 
+    def on_resize(self) -> None:
+        """Wrap anew: the lines were made for another width."""
+        self._show()
+        self._say(*self._said)
+
     @property
     def _situation(self) -> Situation:
         return informed(self.app).situation
@@ -108,7 +115,7 @@ class ResumeScreen(ModalScreen[None]):
             self._enter(Stage.DRY, "No plan")
             self._say(explained(problem), Tone.BAD)
             return
-        self._show_plan()
+        self._show()
         self._ask_or_explain(self.plan)
 
     def _ask_or_explain(self, plan: Plan) -> None:
@@ -144,12 +151,17 @@ class ResumeScreen(ModalScreen[None]):
             self._say("A resume needs a reason: it is kept in the ledger with your name.", Tone.WARNING)
 
     @on(Input.Changed, "#reason")
-    def _show_plan(self) -> None:
-        if self.plan is None:
-            return
-        lines = [*plan_lines(self.plan, self.plan.created_at, self._width())]
-        if self.plan.included:
-            same = command((run.run for run in self.plan.included), self._reason())
+    def _show(self) -> None:
+        """What became of the runs, or else the plan."""
+        if self.made is not None:
+            self._fill([*batch_lines(self.made, self._width())])
+        elif self.plan is not None:
+            self._show_plan(self.plan)
+
+    def _show_plan(self, plan: Plan) -> None:
+        lines = [*plan_lines(plan, plan.created_at, self._width())]
+        if plan.included:
+            same = command((run.run for run in plan.included), self._reason())
             lines += [(), (Span("The same at the command line", Tone.STRONG),)]
             lines += [(Span(part, Tone.MUTED),) for part in wrap(plain(same), self._width())]
         self._fill(lines)
@@ -177,13 +189,13 @@ class ResumeScreen(ModalScreen[None]):
             app.call_from_thread(self._progressed, step)
 
         try:
-            batch = await desk.talking.ask(partial(desk.source.execute, plan, reason, progress))
+            self.made = await desk.talking.ask(partial(desk.source.execute, plan, reason, progress))
         except Exception as problem:  # noqa: BLE001 - shown as what became of the resume
             self._ended(explained(problem), Tone.BAD)
         else:
             if self.is_attached:
-                self._fill([*batch_lines(batch, self._width())])
-            self._ended(*_summary(batch))
+                self._show()
+            self._ended(*_summary(self.made))
         await app.run_action("sync")
 
     def _progressed(self, step: Step) -> None:
@@ -215,6 +227,7 @@ class ResumeScreen(ModalScreen[None]):
         self.query_one(VerticalScroll).styles.height = min(len(lines), max(self.app.size.height * 11 // 20, 4))
 
     def _say(self, text: str, tone: Tone) -> None:
+        self._said = (text, tone)
         lines: list[Line] = [(Span(part, tone),) for part in wrap(plain(text), self._width())]
         self.query_one("#said", Static).update(content(lines))
 
