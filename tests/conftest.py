@@ -1,4 +1,4 @@
-"""What every test stands on: a clean environment and a database of its own, on each store that is here."""
+"""What every test stands on: a clean environment and a mirror of its own, on each store that is here."""
 
 from __future__ import annotations
 
@@ -9,16 +9,26 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from sqlalchemy import make_url
 
+from connector.mirror.engine import open_mirror
 from tests import postgres
+from tests.mirrors import empty_mirror
 
 # Read before clean_environment takes our variables away.
 POSTGRES_IS_REQUIRED = bool(os.environ.get("REPRISE_REQUIRE_POSTGRES"))
 
 
+def pytest_configure() -> None:
+    """The cycle collector looks seldom, and not while tests are imported: it took a sixth of all time."""
+    gc.disable()
+    gc.set_threshold(20_000, 20, 50)
+
+
 def pytest_collection_finish() -> None:
-    """What was imported lives to the end: the cycle collector need not look through it again, a sixth of all time."""
+    """What was imported lives to the end: the cycle collector need not look through it again."""
     gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(autouse=True)
@@ -44,12 +54,20 @@ def postgres_cluster() -> Iterator[postgres.Cluster]:
         yield cluster
 
 
+@pytest.fixture(scope="session")
+def migrated(postgres_cluster: postgres.Cluster) -> Iterator[str]:
+    """The name of a PostgreSQL database that was migrated from nothing."""
+    with postgres_cluster.database() as url:
+        open_mirror(url).dispose()
+        yield str(make_url(url).database)
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """The SQLAlchemy URL of an empty database, once on SQLite and once on PostgreSQL."""
+    """The SQLAlchemy URL of a mirror without rows, once on SQLite and once on PostgreSQL."""
     if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path / 'mirror.sqlite3'}"
+        yield empty_mirror(tmp_path)
         return
     cluster: postgres.Cluster = request.getfixturevalue("postgres_cluster")
-    with cluster.database() as url:
+    with cluster.database(request.getfixturevalue("migrated")) as url:
         yield url

@@ -16,7 +16,8 @@ from typing import Any
 
 from connector.mirror.tables import Run
 from connector.report import SyncReport
-from tests.connector.peers import Peers, peers, sqlite_url
+from tests.connector.peers import Peers, peers
+from tests.mirrors import empty_mirror
 
 RUN = Run.salesforce_object
 REPEATS = 20
@@ -39,7 +40,7 @@ def _figures(what: str, timed: list[tuple[float, SyncReport]]) -> dict[str, Any]
 
 def measure(runs: int) -> list[dict[str, Any]]:
     """The figures for an org of that many runs."""
-    with tempfile.TemporaryDirectory() as folder, peers(sqlite_url(Path(folder)), runs=runs) as both:
+    with tempfile.TemporaryDirectory() as folder, peers(empty_mirror(Path(folder)), runs=runs) as both:
         loaded, first = _timed(both)
         both.advance(minutes=10)
         both.sync()

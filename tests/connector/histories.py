@@ -35,7 +35,7 @@ from fixtures.org.faults import Fault, Kind
 from fixtures.org.transaction import HeldTransaction, Transaction
 from monitor.assess import assess
 from monitor.assessment import Assessment
-from tests.connector.peers import differences, token_client
+from tests.connector.peers import differences, log_entries, token_client
 
 RUN, STAGE, STEP, ITEM, LOG = (table.salesforce_object for table in MIRRORED)
 STATUSES = ("Error", "InProgress", "Error", "Completed", "Suspended", "Brand New")
@@ -178,19 +178,7 @@ class History(RuleBasedStateMachine):
     def many_rows_in_one_second(self) -> None:
         """More log entries with one stamp than the next pages hold."""
         self.org.faults.arm(Fault(Kind.SHORT_PAGE, match="/query", times=6))
-        with self.store.transaction() as tx:
-            parent = ids.compact(tx.create(RUN, Status="InProgress", OrchestrationDeveloperName="Bulk"))
-        now, serials = self.store.epoch(), self.store.reserve(LOG, BURST)
-        columns = (
-            "Id",
-            "OrchestrationInstanceId",
-            "Kind",
-            "CreatedDate",
-            "LastModifiedDate",
-            "SystemModstamp",
-            "IsDeleted",
-        )
-        self.store.load(LOG, columns, ((serial, parent, "StartStep", now, now, now, 0) for serial in serials))
+        log_entries(self.org, BURST)
 
     @rule(which=st.integers(0), table=st.sampled_from([RUN, STEP, LOG]))
     def sharing_is_lost(self, which: int, table: str) -> None:

@@ -123,22 +123,14 @@ def runs_to_judge(engine: Engine) -> set[str]:
         return changes.take(connection, org)
 
 
-def log_entries(both: Peers, count: int) -> list[str]:
-    """That many log entries with one and the same stamp; their Ids."""
-    store = both.org.world.store
+def log_entries(org: RunningOrg, count: int) -> list[str]:
+    """That many log entries of one new run, all with the same stamp; their Ids."""
+    store = org.world.store
     with store.transaction() as tx:
         run = ids.compact(tx.create(Run.salesforce_object, Status="InProgress", OrchestrationDeveloperName="Bulk"))
     now, serials = store.epoch(), store.reserve(LogEntry.salesforce_object, count)
-    columns = (
-        "Id",
-        "OrchestrationInstanceId",
-        "Kind",
-        "CreatedDate",
-        "LastModifiedDate",
-        "SystemModstamp",
-        "IsDeleted",
-    )
-    store.load(
-        LogEntry.salesforce_object, columns, ((serial, run, "StartStep", now, now, now, 0) for serial in serials)
-    )
+    stamps = ("CreatedDate", "LastModifiedDate", "SystemModstamp")
+    columns = ("Id", "OrchestrationInstanceId", "Kind", *stamps, "IsDeleted")
+    rows = ((serial, run, "StartStep", now, now, now, 0) for serial in serials)
+    store.load(LogEntry.salesforce_object, columns, rows)
     return [ids.expand(serial) for serial in serials]

@@ -9,7 +9,8 @@ from sqlmodel import Session, SQLModel, select
 
 from connector.mirror.tables import ApprovalLink, CalledFlow, FlowVersion, Interview, Org, Person, StepEvidence
 from fixtures.org.faults import Fault, Kind
-from tests.connector.peers import Peers, peers, runs_to_judge, sqlite_url, token_client
+from tests.connector.peers import Peers, peers, runs_to_judge, token_client
+from tests.mirrors import empty_mirror
 
 FLOW, ORCHESTRATION = "KYC_Sanctions_Screening", "KYC_Review"
 
@@ -30,7 +31,7 @@ def failed_run(both: Peers) -> str:
 
 def test_nothing_failed_costs_nothing(tmp_path: Path) -> None:
     """Runs that are not in Error are not looked into."""
-    with peers(sqlite_url(tmp_path)) as both:
+    with peers(empty_mirror(tmp_path)) as both:
         both.org.world.start(ORCHESTRATION)
         both.advance(minutes=1)
         assert both.sync().api_calls == 1
@@ -55,7 +56,7 @@ def test_a_failed_run_is_looked_into_at_once(database_url: str) -> None:
 
 def test_evidence_that_could_not_be_asked_for_stays_due(tmp_path: Path) -> None:
     """Where the look at a failed run fails after its rows were committed, the next poll looks, and the run is judged again."""
-    with peers(sqlite_url(tmp_path)) as both:
+    with peers(empty_mirror(tmp_path)) as both:
         run = failed_run(both)
         both.org.faults.arm(Fault(Kind.SERVER_ERROR, match="/tooling/", times=20))
         assert [warning for warning in both.sync().warnings if "could not be looked at" in warning]
@@ -69,7 +70,7 @@ def test_evidence_that_could_not_be_asked_for_stays_due(tmp_path: Path) -> None:
 
 def test_a_fixed_flow_is_noticed(tmp_path: Path) -> None:
     """A new active version becomes a row with the time it was first seen, and the failed run counts as changed."""
-    with peers(sqlite_url(tmp_path)) as both:
+    with peers(empty_mirror(tmp_path)) as both:
         run = failed_run(both)
         both.sync()
         assert run in runs_to_judge(both.engine)
@@ -85,7 +86,7 @@ def test_a_fixed_flow_is_noticed(tmp_path: Path) -> None:
 
 def test_a_deleted_interview_is_noticed(tmp_path: Path) -> None:
     """An interview that is gone is marked and keeps its error text."""
-    with peers(sqlite_url(tmp_path)) as both:
+    with peers(empty_mirror(tmp_path)) as both:
         run = failed_run(both)
         both.sync()
         both.org.world.delete_interview(run)
@@ -98,7 +99,7 @@ def test_a_deleted_interview_is_noticed(tmp_path: Path) -> None:
 
 def test_an_assignee_that_comes_back_is_noticed(tmp_path: Path) -> None:
     """A frozen assignee, whom only the log names, is known as frozen, and when that changes the time is noted."""
-    with peers(sqlite_url(tmp_path)) as both:
+    with peers(empty_mirror(tmp_path)) as both:
         world = both.org.world
         assignee = "dana.whitfield@northwind-mutual.example"
         world.freeze_user(assignee)
@@ -119,7 +120,7 @@ def test_an_assignee_that_comes_back_is_noticed(tmp_path: Path) -> None:
 
 def test_an_approval_run_is_linked(tmp_path: Path) -> None:
     """The submission that points at a failed run is found."""
-    with peers(sqlite_url(tmp_path)) as both:
+    with peers(empty_mirror(tmp_path)) as both:
         world = both.org.world
         world.break_orchestration("Discount_Approval", "No rule matched", before="Evaluation")
         run = world.start("Discount_Approval")
@@ -130,7 +131,7 @@ def test_an_approval_run_is_linked(tmp_path: Path) -> None:
 
 def test_what_may_not_be_read_is_a_warning_with_its_consequence(tmp_path: Path) -> None:
     """A user without Manage Users and setup access mirrors on, and is told what is not noticed for want of them."""
-    with peers(sqlite_url(tmp_path)) as both:
+    with peers(empty_mirror(tmp_path)) as both:
         both.client = token_client(both.org, "viewer")
         failed_run(both)
         report = both.sync()
@@ -140,7 +141,7 @@ def test_what_may_not_be_read_is_a_warning_with_its_consequence(tmp_path: Path) 
 
 def test_the_org_row_says_where_and_when(tmp_path: Path) -> None:
     """Name, time zone, clock offset, API usage and the time of the newest complete pass are kept with the mirror."""
-    with peers(sqlite_url(tmp_path)) as both:
+    with peers(empty_mirror(tmp_path)) as both:
         both.sync()
         both.advance(hours=3)
         both.sync()

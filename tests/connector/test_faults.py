@@ -14,7 +14,8 @@ from connector.report import SyncOutcome
 from fixtures.org import access
 from fixtures.org.faults import Fault, Kind
 from tests.chaos.faults import try_fault
-from tests.connector.peers import differences, in_mirror, log_entries, peers, runs_to_judge, sqlite_url, token_client
+from tests.connector.peers import differences, in_mirror, log_entries, peers, runs_to_judge, token_client
+from tests.mirrors import empty_mirror
 
 # What a pass makes of each fault: once, and for ever.
 EXPECTED = {
@@ -52,7 +53,7 @@ def test_every_fault_has_its_outcome(kind: Kind, for_ever: bool, tmp_path: Path)
 
 def test_a_query_that_fails_inside_the_composite_makes_the_pass_partial(tmp_path: Path) -> None:
     """One object that cannot be read leaves the others read, is named, and its watermark stays where it was."""
-    with peers(sqlite_url(tmp_path)) as both:
+    with peers(empty_mirror(tmp_path)) as both:
         both.sync()
         before = {each.object: each.watermark for each in both.sync().objects}
         both.advance(minutes=10)
@@ -70,10 +71,10 @@ def test_a_query_that_fails_inside_the_composite_makes_the_pass_partial(tmp_path
 @pytest.mark.parametrize("rows", [200, 201, 450])
 def test_a_query_that_takes_too_long_is_asked_for_fewer_rows(rows: int, minutes_ago: int, tmp_path: Path) -> None:
     """Where the org manages no more than 200 rows at a time, everything is read in such portions, also in one second."""
-    with peers(sqlite_url(tmp_path)) as both:
+    with peers(empty_mirror(tmp_path)) as both:
         both.sync()
         both.advance(minutes=10)
-        log_entries(both, rows)
+        log_entries(both.org, rows)
         both.advance(minutes=minutes_ago)
         slow = r"FROM FlowOrchestrationLog ((?!LIMIT 200\b).)*$"
         both.org.faults.arm(Fault(Kind.QUERY_TIMEOUT, match=slow, times=None))
@@ -88,7 +89,7 @@ def test_a_query_that_takes_too_long_is_asked_for_fewer_rows(rows: int, minutes_
 @pytest.mark.parametrize("resource", ["updated", "deleted", "composite$"])
 def test_an_org_that_refuses_the_replication_resources(resource: str, tmp_path: Path) -> None:
     """Without /updated or /deleted the last minutes are read again: nothing is lost, it is said, and costs at most 3 calls."""
-    with peers(sqlite_url(tmp_path)) as both:
+    with peers(empty_mirror(tmp_path)) as both:
         times = 1 if resource == "composite$" else None
         both.org.faults.arm(Fault(Kind.NOT_SUPPORTED, match=resource, times=times))
         store = both.org.world.store
@@ -106,7 +107,7 @@ def test_an_org_that_refuses_the_replication_resources(resource: str, tmp_path: 
 
 def test_the_fallback_is_said_once_a_day_and_spends_one_call(tmp_path: Path) -> None:
     """The first poll that meets the refusal says so; the next ones do not ask again."""
-    with peers(sqlite_url(tmp_path)) as both:
+    with peers(empty_mirror(tmp_path)) as both:
         both.org.faults.arm(Fault(Kind.NOT_SUPPORTED, match="/updated", times=None))
         first, second = both.sync(), both.sync()
         assert len([warning for warning in first.warnings if "/updated" in warning]) == len(MIRRORED)
@@ -115,7 +116,7 @@ def test_the_fallback_is_said_once_a_day_and_spends_one_call(tmp_path: Path) -> 
 
 def test_a_read_is_tried_four_times_and_a_write_once(tmp_path: Path) -> None:
     """The bounded number of tries is the same for a poll in life and in tests; a write that fails is not repeated."""
-    with peers(sqlite_url(tmp_path)) as both, stamina.set_testing(True, attempts=ATTEMPTS):
+    with peers(empty_mirror(tmp_path)) as both, stamina.set_testing(True, attempts=ATTEMPTS):
         both.sync()
         both.org.faults.arm(Fault(Kind.UNAVAILABLE, times=None))
         before = both.client.api_calls
@@ -129,7 +130,7 @@ def test_a_read_is_tried_four_times_and_a_write_once(tmp_path: Path) -> None:
 
 def test_a_pasted_token_that_expires_is_said_at_once(tmp_path: Path) -> None:
     """A token that cannot be renewed is not tried again, and the sentence says how to get another."""
-    with peers(sqlite_url(tmp_path)) as both:
+    with peers(empty_mirror(tmp_path)) as both:
         both.client = token_client(both.org)
         both.sync()
         both.org.faults.arm(Fault(Kind.EXPIRED_SESSION))
@@ -161,7 +162,7 @@ def test_a_hidden_field_becomes_null_and_comes_back(database_url: str) -> None:
 
 def test_a_user_without_log_access_mirrors_the_rest(tmp_path: Path) -> None:
     """An object that could never be read is a standing warning with its consequence, at no extra call; the pass is complete."""
-    with peers(sqlite_url(tmp_path)) as both:
+    with peers(empty_mirror(tmp_path)) as both:
         both.client = token_client(both.org, "no.logs")
         both.org.world.start("Loan_Origination")
         first = both.sync()
@@ -178,7 +179,7 @@ def test_a_user_without_log_access_mirrors_the_rest(tmp_path: Path) -> None:
 
 def test_status_changes_are_bracketed_by_polls(tmp_path: Path) -> None:
     """A status that changed between two polls is noted with the poll that last saw the old one."""
-    with peers(sqlite_url(tmp_path)) as both:
+    with peers(empty_mirror(tmp_path)) as both:
         store = both.org.world.store
         with store.transaction() as tx:
             run = tx.create(Run.salesforce_object, Status="InProgress")

@@ -26,6 +26,7 @@ from connector.mirror.engine import (
     writing,
 )
 from tests.connector.peers import peers, sqlite_url
+from tests.mirrors import empty_mirror
 
 
 def test_a_newer_schema_is_refused(database_url: str) -> None:
@@ -164,7 +165,7 @@ def test_a_backup_is_whole_while_somebody_writes(tmp_path: Path) -> None:
 
 def test_orgs_are_found_by_name_and_id(tmp_path: Path) -> None:
     """A mirrored org is known by its name and its Id, its clock by the offset; an unknown name lists the known ones."""
-    with peers(sqlite_url(tmp_path)) as both:
+    with peers(empty_mirror(tmp_path)) as both:
         both.sync()
         (org,) = orgs(both.engine)
         assert find_org(both.engine, "default") == find_org(both.engine, org.org_id)

@@ -12,7 +12,8 @@ from connector.reconcile import ReconcileReport, reconcile
 from connector.report import SyncOutcome
 from connector.settings import SyncSettings
 from fixtures.org import access
-from tests.connector.peers import Peers, differences, in_mirror, peers, runs_to_judge, sqlite_url
+from tests.connector.peers import Peers, differences, in_mirror, peers, runs_to_judge
+from tests.mirrors import empty_mirror
 
 RUN, LOG = Run.salesforce_object, LogEntry.salesforce_object
 
@@ -38,7 +39,7 @@ def audit(both: Peers, **changes: object) -> ReconcileReport:
 
 def test_agreement_costs_one_call(tmp_path: Path) -> None:
     """When the counts agree, the audit asks once and changes nothing."""
-    with peers(sqlite_url(tmp_path)) as both:
+    with peers(empty_mirror(tmp_path)) as both:
         some_runs(both, 5)
         report = audit(both)
         assert (report.outcome, report.api_calls, report.changed_runs) == (SyncOutcome.COMPLETE, 1, 0)
@@ -79,7 +80,7 @@ def test_a_row_that_sharing_brings_back_is_whole_again(database_url: str) -> Non
 
 def test_lost_access_is_an_alarm_and_marks_nothing(tmp_path: Path) -> None:
     """When most rows are gone at once the audit is PARTIAL, says why, and no row is marked."""
-    with peers(sqlite_url(tmp_path)) as both:
+    with peers(empty_mirror(tmp_path)) as both:
         runs = some_runs(both, 30)
         access.unshare(both.org.world.store, both.org.user_id, runs[:25])
         report = audit(both)
@@ -91,7 +92,7 @@ def test_lost_access_is_an_alarm_and_marks_nothing(tmp_path: Path) -> None:
 
 def test_a_difference_among_many_is_found_by_halving(tmp_path: Path) -> None:
     """One purged row among 12,000 is found in a few calls, not by listing every Id."""
-    with peers(sqlite_url(tmp_path)) as both:
+    with peers(empty_mirror(tmp_path)) as both:
         store = both.org.world.store
         columns = ("Id", "Status", "CreatedDate", "LastModifiedDate", "SystemModstamp", "IsDeleted")
         now, serials = store.epoch(), store.reserve(RUN, 12_000)
@@ -109,7 +110,7 @@ def test_a_difference_among_many_is_found_by_halving(tmp_path: Path) -> None:
 
 def test_an_audit_stops_at_its_limit_of_calls(tmp_path: Path) -> None:
     """With no calls left the audit ends as PARTIAL and says so."""
-    with peers(sqlite_url(tmp_path)) as both:
+    with peers(empty_mirror(tmp_path)) as both:
         runs = some_runs(both, 3)
         both.org.world.store.purge(RUN, runs[0])
         report = audit(both, reconcile_calls=1)
@@ -119,7 +120,7 @@ def test_an_audit_stops_at_its_limit_of_calls(tmp_path: Path) -> None:
 
 def test_a_thorough_audit_sees_through_equal_counts(tmp_path: Path) -> None:
     """One row gone and another come back leaves the count as it was; listing every Id finds both."""
-    with peers(sqlite_url(tmp_path)) as both:
+    with peers(empty_mirror(tmp_path)) as both:
         store = both.org.world.store
         runs = some_runs(both, 4)
         access.unshare(store, both.org.user_id, runs[:1])
@@ -133,6 +134,6 @@ def test_a_thorough_audit_sees_through_equal_counts(tmp_path: Path) -> None:
 
 def test_there_must_be_something_to_audit(tmp_path: Path) -> None:
     """Before the first sync the audit says what to do."""
-    with peers(sqlite_url(tmp_path)) as both, pytest.raises(MirrorUnusable) as refused:
+    with peers(empty_mirror(tmp_path)) as both, pytest.raises(MirrorUnusable) as refused:
         audit(both)
     assert "reprise sync" in refused.value.next_step

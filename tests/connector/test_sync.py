@@ -9,7 +9,8 @@ from sqlmodel import Session, select
 
 from connector.mirror.tables import MIRRORED, Quarantined, Run, SyncPass
 from connector.report import Progress, SyncOutcome
-from tests.connector.peers import differences, in_mirror, peers, runs_to_judge, sqlite_url
+from tests.connector.peers import differences, in_mirror, peers, runs_to_judge
+from tests.mirrors import empty_mirror
 
 RUN = Run.salesforce_object
 
@@ -55,7 +56,7 @@ def test_a_deletion_is_seen_by_the_next_poll(database_url: str) -> None:
 
 def test_a_deletion_that_only_the_delete_log_knows(tmp_path: Path) -> None:
     """A row deleted and purged between two polls is marked from /deleted, and counted."""
-    with peers(sqlite_url(tmp_path)) as both:
+    with peers(empty_mirror(tmp_path)) as both:
         store = both.org.world.store
         with store.transaction() as tx:
             run = tx.create(RUN, Status="InProgress")
@@ -97,7 +98,7 @@ def test_a_record_that_does_not_fit_is_quarantined_and_cured(database_url: str) 
 
 def test_the_report_is_one_json_document(tmp_path: Path) -> None:
     """Per object: what was read and what came of it, watermark, lag, calls and seconds; and the same in the history."""
-    with peers(sqlite_url(tmp_path)) as both:
+    with peers(empty_mirror(tmp_path)) as both:
         both.org.world.start("Loan_Origination")
         document = json.loads(json.dumps(both.sync().to_json()))
         assert document["schema_version"] == 1
@@ -116,7 +117,7 @@ def test_the_report_is_one_json_document(tmp_path: Path) -> None:
 def test_progress_counts_rows_calls_and_time_left(tmp_path: Path) -> None:
     """While a long pass runs, what is read and what the org announced are told after each call."""
     seen: list[Progress] = []
-    with peers(sqlite_url(tmp_path)) as both:
+    with peers(empty_mirror(tmp_path)) as both:
         store = both.org.world.store
         now = store.epoch()
         columns = ("Id", "Status", "CreatedDate", "LastModifiedDate", "SystemModstamp", "IsDeleted")

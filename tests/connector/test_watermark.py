@@ -14,7 +14,8 @@ from connector.report import Progress, SyncOutcome
 from connector.settings import SyncSettings
 from connector.sync import sync
 from fixtures.org.faults import Fault, Kind
-from tests.connector.peers import differences, in_mirror, log_entries, peers, sqlite_url
+from tests.connector.peers import differences, in_mirror, log_entries, peers
+from tests.mirrors import empty_mirror
 
 RUN, LOG = Run.salesforce_object, LogEntry.salesforce_object
 
@@ -26,7 +27,7 @@ class Died(BaseException):
 @pytest.mark.parametrize("seconds_late", [1, 59, 61, 300, 590, 1200])
 def test_rows_that_commit_late_are_read(tmp_path: Path, seconds_late: int) -> None:
     """A row that becomes visible long after its stamp is read by the first poll that can see it."""
-    with peers(sqlite_url(tmp_path)) as both:
+    with peers(empty_mirror(tmp_path)) as both:
         store = both.org.world.store
         held = store.begin()
         late = held.create(RUN, Status="Error", OrchestrationDeveloperName="Late")
@@ -44,31 +45,31 @@ def test_rows_that_commit_late_are_read(tmp_path: Path, seconds_late: int) -> No
 def test_more_rows_in_one_second_than_a_page_holds(database_url: str) -> None:
     """5,000 rows with one stamp arrive complete, in a first load and in a later poll."""
     with peers(database_url) as both:
-        log_entries(both, 5000)
+        log_entries(both.org, 5000)
         both.advance(minutes=5)
         assert both.sync().outcome is SyncOutcome.COMPLETE
-        log_entries(both, 4001)
+        log_entries(both.org, 4001)
         report = both.sync()
         assert differences(both.org, both.engine) == []
         assert report.api_calls == 2
 
 
-def test_a_dead_locator_at_any_page(tmp_path: Path) -> None:
+@pytest.mark.parametrize("dies_at", [1, 2, 3])
+def test_a_dead_locator_at_any_page(tmp_path: Path, dies_at: int) -> None:
     """When the org forgets an open query, reading goes on behind the last committed row, for as long as it takes."""
-    for dies_at in range(1, 4):
-        with peers(f"{sqlite_url(tmp_path)}{dies_at}") as both:
-            log_entries(both, 9000)
-            both.advance(minutes=5)
-            both.org.faults.arm(Fault(Kind.EXPIRE_LOCATORS, match="/composite", after=dies_at, times=None))
-            report = both.sync()
-            assert report.outcome is SyncOutcome.COMPLETE
-            assert differences(both.org, both.engine) == []
+    with peers(empty_mirror(tmp_path)) as both:
+        log_entries(both.org, 9000)
+        both.advance(minutes=5)
+        both.org.faults.arm(Fault(Kind.EXPIRE_LOCATORS, match="/composite", after=dies_at, times=None))
+        report = both.sync()
+        assert report.outcome is SyncOutcome.COMPLETE
+        assert differences(both.org, both.engine) == []
 
 
 def test_changes_while_paging_are_not_lost(tmp_path: Path) -> None:
     """Rows that change between two pages of a first load, on pages read and on pages to come, end up as they are."""
-    with peers(sqlite_url(tmp_path)) as both:
-        entries = log_entries(both, 9000)
+    with peers(empty_mirror(tmp_path)) as both:
+        entries = log_entries(both.org, 9000)
         both.advance(minutes=5)
 
         def change(progress: Progress) -> None:
@@ -88,7 +89,7 @@ def test_changes_while_paging_are_not_lost(tmp_path: Path) -> None:
 def test_a_first_load_goes_on_where_it_died(database_url: str, survives: int) -> None:
     """A first load that dies after some calls continues behind the last committed row instead of starting again."""
     with peers(database_url) as both:
-        log_entries(both, 15_000)
+        log_entries(both.org, 15_000)
         both.advance(minutes=5)
 
         def die(progress: Progress) -> None:
@@ -107,8 +108,8 @@ def test_a_first_load_goes_on_where_it_died(database_url: str, survives: int) ->
 
 def test_a_row_that_moved_is_no_place_to_go_on_from(tmp_path: Path) -> None:
     """When the last row of a page changes before that page is read and we die after it, what lies between is still read."""
-    with peers(sqlite_url(tmp_path)) as both:
-        entries = log_entries(both, 15_000)
+    with peers(empty_mirror(tmp_path)) as both:
+        entries = log_entries(both.org, 15_000)
         both.advance(minutes=5)
 
         def change_then_die(progress: Progress) -> None:
@@ -127,14 +128,14 @@ def test_a_row_that_moved_is_no_place_to_go_on_from(tmp_path: Path) -> None:
 
 def test_a_load_that_died_still_sees_what_committed_late(tmp_path: Path) -> None:
     """A transaction that is open from before a load until after its death, and what it wrote, are not passed over."""
-    with peers(sqlite_url(tmp_path)) as both:
+    with peers(empty_mirror(tmp_path)) as both:
         store = both.org.world.store
-        log_entries(both, 9000)
+        log_entries(both.org, 9000)
         both.advance(minutes=5)
         held = store.begin()
         held.create(RUN, Status="Error", OrchestrationDeveloperName="Late")
         both.advance(seconds=90)
-        log_entries(both, 9000)
+        log_entries(both.org, 9000)
         both.advance(minutes=5)
 
         def die(progress: Progress) -> None:
@@ -152,7 +153,7 @@ def test_a_load_that_died_still_sees_what_committed_late(tmp_path: Path) -> None
 @pytest.mark.parametrize("skew", [-7200.0, 7200.0])
 def test_a_wrong_date_header_loses_nothing(tmp_path: Path, skew: float) -> None:
     """When the clock in the Date header is two hours off, rows are at worst read twice."""
-    with peers(sqlite_url(tmp_path)) as both:
+    with peers(empty_mirror(tmp_path)) as both:
         both.org.faults.arm(Fault(Kind.CLOCK_SKEW, times=None, seconds=skew))
         for number in range(4):
             with both.org.world.store.transaction() as tx:
@@ -168,7 +169,7 @@ def test_a_date_header_ahead_loses_nothing_where_the_org_does_not_tell_what_it_c
     tmp_path: Path, kind: Kind
 ) -> None:
     """Without /updated the clock is all there is; the watermark still stays behind the newest row, by the margin."""
-    with peers(sqlite_url(tmp_path)) as both:
+    with peers(empty_mirror(tmp_path)) as both:
         store = both.org.world.store
         both.org.faults.arm(Fault(Kind.CLOCK_SKEW, times=None, seconds=7200.0))
         both.org.faults.arm(Fault(kind, match="/(updated|deleted)", times=None))
@@ -188,7 +189,7 @@ def test_a_date_header_ahead_loses_nothing_where_the_org_does_not_tell_what_it_c
 
 def test_our_own_wrong_clock_does_not_matter(tmp_path: Path) -> None:
     """A machine three hours fast mirrors the same rows and knows the org's time."""
-    with peers(sqlite_url(tmp_path)) as both:
+    with peers(empty_mirror(tmp_path)) as both:
         fast = type(both.client)(both.client.settings, clock=lambda: datetime.now(UTC) + timedelta(hours=3))
         for number in range(3):
             with both.org.world.store.transaction() as tx:
@@ -204,7 +205,7 @@ def test_our_own_wrong_clock_does_not_matter(tmp_path: Path) -> None:
 
 def test_since_bounds_a_first_load(tmp_path: Path) -> None:
     """With a bound only what changed since then is read, and later changes of older rows still arrive."""
-    with peers(sqlite_url(tmp_path)) as both:
+    with peers(empty_mirror(tmp_path)) as both:
         store = both.org.world.store
         with store.transaction() as tx:
             old = tx.create(RUN, Status="InProgress", OrchestrationDeveloperName="Old")
@@ -224,7 +225,7 @@ def test_since_bounds_a_first_load(tmp_path: Path) -> None:
 @pytest.mark.parametrize("days", [-1, 0, 14])
 def test_a_bound_that_would_hide_runs_to_be_saved_is_refused(tmp_path: Path, days: int) -> None:
     """A run that failed 14 days ago can still be saved and may not have changed since."""
-    with peers(sqlite_url(tmp_path)) as both:
+    with peers(empty_mirror(tmp_path)) as both:
         with pytest.raises(UsageError, match="at least 15 days"):
             both.sync(since=both.org.world.store.now() - timedelta(days=days))
         assert in_mirror(both.engine, Run) == {}
@@ -232,8 +233,8 @@ def test_a_bound_that_would_hide_runs_to_be_saved_is_refused(tmp_path: Path, day
 
 def test_full_reads_everything_again(tmp_path: Path) -> None:
     """`full` brings a damaged row back to what the org says, and an idle poll after it is one call."""
-    with peers(sqlite_url(tmp_path)) as both:
-        log_entries(both, 10)
+    with peers(empty_mirror(tmp_path)) as both:
+        log_entries(both.org, 10)
         both.advance(minutes=5)
         both.sync()
         with both.engine.begin() as connection:
@@ -247,7 +248,7 @@ def test_full_reads_everything_again(tmp_path: Path) -> None:
 
 def test_an_older_page_never_overwrites_a_newer_row(tmp_path: Path) -> None:
     """A refresh of single runs between two polls is not undone by the poll."""
-    with peers(sqlite_url(tmp_path)) as both:
+    with peers(empty_mirror(tmp_path)) as both:
         store = both.org.world.store
         with store.transaction() as tx:
             run = tx.create(RUN, Status="InProgress", OrchestrationDeveloperName="O")
@@ -264,11 +265,11 @@ def test_an_older_page_never_overwrites_a_newer_row(tmp_path: Path) -> None:
 
 def test_a_mirror_made_elsewhere_goes_on(tmp_path: Path) -> None:
     """A second process that opens the same mirror continues from its cursors."""
-    with peers(sqlite_url(tmp_path)) as both:
-        log_entries(both, 10)
+    with peers(empty_mirror(tmp_path)) as both:
+        log_entries(both.org, 10)
         both.advance(minutes=5)
         both.sync()
-        again = open_mirror(sqlite_url(tmp_path), create=False)
+        again = open_mirror(empty_mirror(tmp_path), create=False)
         report = sync(both.client, again, SyncSettings())
         again.dispose()
         assert sum(each.read for each in report.objects) == 0

@@ -17,7 +17,8 @@ from monitor.alerts import evaluate
 from monitor.channels import Message
 from monitor.ledger import AlertDelivery, AlertMessage, AlertNotice
 from monitor.settings import MonitorSettings
-from tests.monitor.workshop import Workshop, empty_mirror, workshop
+from tests.mirrors import empty_mirror
+from tests.monitor.workshop import Workshop, workshop
 
 SETTINGS = MonitorSettings()
 

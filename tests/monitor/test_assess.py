@@ -21,9 +21,10 @@ from monitor.assess import assess
 from monitor.assessment import FAR, Assessment, Place, micros, moment_of
 from monitor.rows import RunFilter
 from monitor.verdict import Readiness, ReasonCode
+from tests.mirrors import empty_mirror
 from tests.monitor.mirrored import add, add_org, copy, quiet
 from tests.monitor.stories import FAILED, NOW
-from tests.monitor.workshop import FLOW, Workshop, empty_mirror, workshop
+from tests.monitor.workshop import FLOW, Workshop, workshop
 
 DAY = timedelta(days=1)
 

@@ -21,9 +21,9 @@ from monitor.attention import ENOUGH, OpenStep, StepKind, Usual, stuck, usual_ti
 from monitor.rows import RunFilter
 from monitor.settings import MonitorSettings
 from monitor.story import Story
+from tests.mirrors import empty_mirror
 from tests.monitor.mirrored import add, add_org, copy, quiet
 from tests.monitor.stories import FAILED, NOW, log
-from tests.monitor.workshop import empty_mirror
 
 HOUR = timedelta(hours=1)
 KIND = StepKind("Loan", "Credit", "Call_Bureau")

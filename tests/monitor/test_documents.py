@@ -13,9 +13,10 @@ from connector.mirror.engine import open_mirror
 from monitor import documents, read, reasons
 from monitor.assess import assess
 from monitor.verdict import ReasonCode
+from tests.mirrors import empty_mirror
 from tests.monitor.mirrored import add, add_org, copy, quiet
 from tests.monitor.stories import FAILED, NOW
-from tests.monitor.workshop import empty_mirror, workshop
+from tests.monitor.workshop import workshop
 from tests.schemas import NAMES, fits
 
 

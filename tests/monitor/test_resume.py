@@ -25,7 +25,8 @@ from monitor.resume import BatchOutcome
 from monitor.rows import RunFilter
 from monitor.settings import ResumeSettings
 from monitor.verdict import ReasonCode
-from tests.monitor.workshop import ALLOWED, Workshop, empty_mirror, workshop
+from tests.mirrors import empty_mirror
+from tests.monitor.workshop import ALLOWED, Workshop, workshop
 
 ROOT = Path(__file__).parent.parent.parent
 COLLECTIONS = "PATCH /services/data/v[0-9.]+/composite/sobjects"

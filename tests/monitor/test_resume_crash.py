@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from monitor.ledger import ResumeAttempt, ResumeBatch
-from tests.monitor.workshop import ALLOWED, Workshop, empty_mirror, workshop
+from tests.mirrors import empty_mirror
+from tests.monitor.workshop import ALLOWED, Workshop, workshop
 
 ROOT = Path(__file__).parent.parent.parent
 

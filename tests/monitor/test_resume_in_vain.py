@@ -17,9 +17,10 @@ from monitor.rows import RunDetail, RunFilter
 from monitor.story import AttemptFacts, Story
 from monitor.triage import judge, triage
 from monitor.verdict import Confidence, Eligibility, ReasonCode
+from tests.mirrors import empty_mirror
 from tests.monitor.stories import FAILED, NOW, RUN, failed_run, log, step
 from tests.monitor.test_triage import KNOWN_CALL
-from tests.monitor.workshop import Workshop, empty_mirror, workshop
+from tests.monitor.workshop import Workshop, workshop
 from tests.schemas import fits
 
 LATER = FAILED + timedelta(hours=1)

@@ -21,7 +21,8 @@ from monitor.resume import BatchOutcome, dry_run
 from monitor.rows import RunFilter
 from monitor.settings import ResumeSettings
 from monitor.verdict import Eligibility, ReasonCode
-from tests.monitor.workshop import ALLOWED, Workshop, empty_mirror, workshop
+from tests.mirrors import empty_mirror
+from tests.monitor.workshop import ALLOWED, Workshop, workshop
 
 
 @pytest.fixture

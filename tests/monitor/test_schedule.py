@@ -17,7 +17,8 @@ from fixtures.org.faults import Fault, Kind
 from monitor.channels.console import ConsoleChannel
 from monitor.ledger import AttemptOutcome
 from monitor.schedule import CycleReport, Watcher, watch
-from tests.monitor.workshop import Workshop, empty_mirror, workshop
+from tests.mirrors import empty_mirror
+from tests.monitor.workshop import Workshop, workshop
 
 EAGER = SyncSettings(poll_floor=timedelta(milliseconds=1), api_share=1)
 

@@ -10,7 +10,8 @@ from connector.report import SyncOutcome
 from connector.settings import SyncSettings
 from fixtures.org import access
 from monitor.schedule import CycleReport, Watcher
-from tests.monitor.workshop import Workshop, empty_mirror, workshop
+from tests.mirrors import empty_mirror
+from tests.monitor.workshop import Workshop, workshop
 
 
 def a_cycle(shop: Workshop, hours: float) -> CycleReport:

@@ -17,7 +17,8 @@ from monitor.ledger import ResumeAttempt, ResumeBatch
 from monitor.rows import RunFilter, RunLine
 from monitor.settings import MonitorSettings
 from monitor.verdict import Eligibility, ReasonCode
-from tests.monitor.workshop import Workshop, empty_mirror, workshop
+from tests.mirrors import empty_mirror
+from tests.monitor.workshop import Workshop, workshop
 
 MESSAGE = "FIELD_CUSTOM_VALIDATION_EXCEPTION: {record} is wrong. Error ID: {error_id}"
 OFFICER = "dana.whitfield@northwind-mutual.example"

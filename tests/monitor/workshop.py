@@ -6,9 +6,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from functools import cache
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import requests
@@ -114,22 +111,6 @@ class Workshop:
         """All rows of one of our tables."""
         with Session(self.engine) as session:
             return list(session.scalars(select(table)))
-
-
-@cache
-def _migrated() -> bytes:
-    """A SQLite mirror without rows. Migrating is most of what opening costs, and its result is always the same."""
-    with TemporaryDirectory() as folder:
-        file = Path(folder) / "mirror.sqlite3"
-        open_mirror(f"sqlite:///{file}").dispose()
-        return file.read_bytes()
-
-
-def empty_mirror(folder: Path) -> str:
-    """The SQLAlchemy URL of a new SQLite mirror without rows."""
-    file = folder / "mirror.sqlite3"
-    file.write_bytes(_migrated())
-    return f"sqlite:///{file}"
 
 
 @contextmanager
