@@ -1,4 +1,4 @@
-"""Kill -9 at random points of a pass, again and again on one mirror; afterwards it must equal the org.
+"""Kill -9 at random points of a pass, again and again on the same mirror; afterwards it must equal the org.
 
     python -m tests.chaos.kill --count 200
 
@@ -12,23 +12,26 @@ import multiprocessing
 import os
 import random
 import signal
+import sys
 import tempfile
+from collections.abc import Callable
+from multiprocessing.context import ForkServerContext
 from pathlib import Path
+from time import perf_counter
 
 from pydantic import SecretStr
 from sqlalchemy import event
 
 from connector.mirror.engine import open_mirror
-from connector.mirror.tables import LogEntry, Run
+from connector.mirror.tables import Run
 from connector.org.client import OrgClient
 from connector.report import SyncOutcome
 from connector.settings import AccessTokenLogin, OrgSettings, SyncSettings
 from connector.sync import sync
-from fixtures.org import ids
-from tests.connector.peers import Peers, differences, peers
+from tests.connector.peers import Peers, differences, log_entries, peers
+from tests.mirrors import empty_mirror
 
-POINTS = ("before_cursor_execute", "after_cursor_execute", "commit")
-FURTHEST = 60  # points of a pass that are drawn from
+POINTS = {"before_cursor_execute": 40, "after_cursor_execute": 40, "commit": 4}  # how many a pass has, about
 NEW_MIRROR_EVERY = 5  # kills, so that first loads are hit as well as polls
 
 
@@ -52,49 +55,50 @@ def something_happens(both: Peers, chance: random.Random) -> None:
     store = both.org.world.store
     both.advance(seconds=chance.choice((1, 40, 200)))
     with store.transaction() as tx:
-        run = tx.create(Run.salesforce_object, Status=chance.choice(("InProgress", "Error")))
+        tx.create(Run.salesforce_object, Status=chance.choice(("InProgress", "Error")))
         for row in chance.sample(store.rows(Run.salesforce_object), k=1):
             tx.update(Run.salesforce_object, row["Id"], Status="Completed")
-    now, count = store.epoch(), chance.choice((3, 3, 2500))
-    columns = (
-        "Id",
-        "OrchestrationInstanceId",
-        "Kind",
-        "CreatedDate",
-        "LastModifiedDate",
-        "SystemModstamp",
-        "IsDeleted",
-    )
-    parent = ids.compact(run)
-    rows = ((key, parent, "StartStep", now, now, now, 0) for key in store.reserve(LogEntry.salesforce_object, count))
-    store.load(LogEntry.salesforce_object, columns, rows)
+    log_entries(both.org, chance.choice((3, 3, 2500)))
 
 
-def kill(count: int, seed: int, folder: Path) -> int:
-    """That many deaths; how many really happened. Raises AssertionError when a mirror differs from the org afterwards."""
+def kill(count: int, seed: int, folder: Path, progress: Callable[[int, int], None] = lambda *_: None) -> int:
+    """Passes until that many were killed; how many passes. Raises AssertionError when a mirror differs from its org afterwards.
+
+    `progress` is told after each mirror how many were killed, and of how many passes.
+    """
     chance = random.Random(seed)
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["connector.sync", "simple_salesforce.api", "tests.connector.peers"])
-    died = 0
-    databases = [f"sqlite:///{folder / f'mirror{n}.sqlite3'}" for n in range(-(-count // NEW_MIRROR_EVERY))]
-    with peers(databases[0]) as both:
-        for number in range(count):
-            database = databases[number // NEW_MIRROR_EVERY]
-            something_happens(both, chance)
-            target = (both.org.url, both.org.access_token, database, chance.choice(POINTS), chance.randrange(FURTHEST))
-            process = context.Process(target=victim, args=target)
-            process.start()
-            process.join()
-            died += process.exitcode == -signal.SIGKILL
-        both.advance(minutes=3)
-        for database in databases:
-            engine = open_mirror(database)
-            report = sync(both.client, engine, SyncSettings())
-            assert report.outcome is SyncOutcome.COMPLETE, report.warnings
-            found = differences(both.org, engine)
-            engine.dispose()
-            assert found == [], (database, found[:5])
-    return died
+    died = passes = 0
+    for wanted in range(NEW_MIRROR_EVERY, count + NEW_MIRROR_EVERY, NEW_MIRROR_EVERY):
+        # An org of its own for each mirror: else the first load of the n-th would read the changes of all before it.
+        with peers(empty_mirror(folder, f"mirror{wanted}.sqlite3")) as both:
+            while died < min(wanted, count):
+                died += _dies(both, chance, context)
+                passes += 1
+            _becomes_whole(both)
+        progress(died, passes)
+    return passes
+
+
+def _dies(both: Peers, chance: random.Random, context: ForkServerContext) -> bool:
+    """Something happens, a pass is struck down; whether it was, or was over before."""
+    something_happens(both, chance)
+    point = chance.choice(list(POINTS))
+    database = both.engine.url.render_as_string()
+    target = (both.org.url, both.org.access_token, database, point, chance.randrange(POINTS[point]))
+    process = context.Process(target=victim, args=target)
+    process.start()
+    process.join()
+    return process.exitcode == -signal.SIGKILL
+
+
+def _becomes_whole(both: Peers) -> None:
+    both.advance(minutes=3)
+    report = both.sync()
+    assert report.outcome is SyncOutcome.COMPLETE, report.warnings
+    found = differences(both.org, both.engine)
+    assert found == [], (both.engine.url, found[:5])
 
 
 def main() -> None:
@@ -103,9 +107,15 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
+    began = perf_counter()
+
+    def told(died: int, passes: int) -> None:
+        seconds = perf_counter() - began
+        print(f"{died} of {options.count} killed, in {passes} passes, {seconds:.0f} s", file=sys.stderr, flush=True)
+
     with tempfile.TemporaryDirectory() as folder:
-        died = kill(options.count, options.seed, Path(folder))
-    print(f"{options.count} passes, {died} of them killed; every mirror equals the org")
+        passes = kill(options.count, options.seed, Path(folder), told)
+    print(f"{options.count} of {passes} passes killed; every mirror equals its org")
 
 
 if __name__ == "__main__":
