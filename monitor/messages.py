@@ -15,6 +15,7 @@ from monitor.channels import Message
 from monitor.failed import FailedRun
 from monitor.links import run_url
 from monitor.signature import headline, mask
+from monitor.text import visible
 from monitor.tiers import Notice, Sight, Tier
 from monitor.verdict import Eligibility, ReasonCode
 
@@ -223,7 +224,8 @@ def _run_document(org: Org, run: FailedRun) -> dict[str, Any]:
 
 
 def _message(message_id: str, kind: str, title: str, lines: Sequence[str], body: dict[str, Any]) -> Message:
-    text = "\n".join(line for line in lines if line)
+    """The title and each line of the text are one line each, whatever a name or an error holds; the body's parts are as read."""
+    title, text = visible(title), "\n".join(visible(line) for line in lines if line)
     return Message(message_id, kind, title, text, body | {"title": title, "text": text})
 
 

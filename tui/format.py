@@ -1,13 +1,11 @@
 """Values as words for people: time left, instants, states, tables. Pure; the command line and the dashboard both use it.
 
-Text that came from the org is untrusted: `plain` must touch it before anybody's eyes do, so that a record name can
-neither move the cursor, nor reverse the line, nor look like a second line.
+Text that came from the org is untrusted: `plain` (monitor.text) must touch it before anybody's eyes do.
 """
 
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
@@ -17,6 +15,9 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from rich.cells import cell_len, set_cell_size
+
+from monitor.text import plain as plain
+from monitor.text import visible as visible
 
 
 class Tone(StrEnum):
@@ -86,30 +87,6 @@ def state(status: str | None) -> State:
     """How a Salesforce status looks. One that we do not know keeps its own word behind a question mark."""
     word = plain(status) if status else "unknown"
     return _STATES.get(word.replace(" ", "").lower(), State("?", "?", word, Tone.UNKNOWN))
-
-
-# Zero-width joiners are letters' business (Persian, Indic, emoji); every other invisible character is somebody's trick.
-_JOINERS = "\u200c\u200d"
-
-
-def visible(text: str) -> str:
-    """`text` with control, direction and other invisible characters made visible as `�`, and every blank a plain one."""
-    if text.isprintable():  # then it holds no blank but plain ones, and nothing invisible
-        return text
-    return "".join(_visible(character) for character in text)
-
-
-def plain(text: str) -> str:
-    """`visible`, with runs of blanks and line ends as one blank: what the org says, as part of a line of ours."""
-    return " ".join(visible(text).split())
-
-
-def _visible(character: str) -> str:
-    if character.isspace():
-        return " "
-    if unicodedata.category(character) in {"Cc", "Cf", "Cs"} and character not in _JOINERS:
-        return "�"
-    return character
 
 
 def fit(text: str, width: int) -> str:

@@ -115,7 +115,13 @@ def _effects(included: Sequence[PlannedRun], width: int) -> Iterator[Line]:
         if counted:
             named = [f"{plain(name)} ({times})" for name, times in counted.most_common(_NAMED)]
             rest = [f"and {len(counted) - _NAMED} more"] if len(counted) > _NAMED else []
-            yield from ((Span(part),) for part in wrap(title + ", ".join(named + rest), width))
+            yield from _hanging(title + ", ".join(named + rest), width)
+
+
+def _hanging(text: str, width: int) -> Iterator[Line]:
+    """A text with all lines but the first set in, so that no word of it can look like a line of ours."""
+    for i, part in enumerate(wrap(text, width - 4)):
+        yield (Span(f"    {part}" if i else part),)
 
 
 def left_out_lines(excluded: Sequence[Excluded], width: int) -> Iterator[Line]:
@@ -126,7 +132,7 @@ def left_out_lines(excluded: Sequence[Excluded], width: int) -> Iterator[Line]:
     if excluded:
         yield (Span("Left out", Tone.STRONG),)
     for code, runs in sorted(by_reason.items(), key=lambda item: -len(item[1])):
-        yield from ((Span(part),) for part in wrap(f"{len(runs)} × {code}: {plain(runs[0].sentence)}", width))
+        yield from _hanging(f"{len(runs)} × {code}: {plain(runs[0].sentence)}", width)
         yield from ((Span(f"    {run.run}", Tone.MUTED),) for run in runs[:_NAMED])
         if len(runs) > _NAMED:
             yield (Span(f"    and {len(runs) - _NAMED} more, --json for all", Tone.MUTED),)

@@ -126,6 +126,20 @@ def test_a_message_says_what_why_until_when_and_what_next(shop: Workshop) -> Non
     assert "jo@example.com" not in message.text
 
 
+def test_a_name_forges_no_line_of_a_message(shop: Workshop) -> None:
+    """Line ends and escape codes of a run's name are shown, not obeyed; the document has the name as it is."""
+    introduced(shop)
+    (run,) = shop.fail_runs(1)
+    name = "Ann\nNext: reprise cancel\u2028x \x1b[31mred\u202e"
+    with shop.org.world.store.transaction() as transaction:
+        transaction.update("FlowOrchestrationInstance", run, Name=name)
+    shop.advance(days=8)
+    (message,) = look(shop)
+    assert [line[:14] for line in message.text.splitlines() if "Next: reprise" in line[:20]] == ["Next: reprise "]
+    assert f"  {run} Ann Next: reprise cancel x �[31mred� until " in message.text
+    assert message.body["runs"][0]["name"] == name
+
+
 def test_the_first_look_at_an_org_is_one_summary(shop: Workshop) -> None:
     """Whoever installs Reprise on a burning org gets one message, and afterwards only what is new."""
     shop.fail_runs(5)

@@ -82,8 +82,9 @@ def _head(detail: RunDetail, now: datetime, where: tzinfo, width: int) -> Iterat
     run = detail.line
     here = state(run.status)
     record = f" · record {plain(run.record)}" if run.record else ""
-    yield (Span(f"{here.symbol} {here.word}", here.tone), Span(f"  {plain(definition(run))}", Tone.STRONG))
-    yield (Span(f"  {plain(run.name or '')} · {run.id}{record} · org {plain(run.org)}".replace("   · ", "  ")),)
+    yield from _hanging(Span(f"{here.symbol} {here.word}  ", here.tone), plain(definition(run)), width, Tone.STRONG)
+    name = f"{plain(run.name)} · " if run.name else ""
+    yield from _hanging(Span("  "), f"{name}{run.id}{record} · org {plain(run.org)}", width)
     if run.attention:
         yield from _labelled("attention", (Span(plain(run.attention), Tone.WARNING),), width)
     yield from _resumes(detail, where, width)
@@ -231,10 +232,10 @@ def _blast_radius(detail: RunDetail, width: int) -> Iterator[Line]:
             yield from _hanging(Span(f"  {verb}", Tone.MUTED), plain(", ".join(names)), width)
 
 
-def _hanging(mark: Span, text: str, width: int) -> Iterator[Line]:
+def _hanging(mark: Span, text: str, width: int, tone: Tone = Tone.PLAIN) -> Iterator[Line]:
     parts = wrap(text, width - max(4, len(mark.text)))
     for i, part in enumerate(parts):
-        yield (mark if i == 0 else Span(" " * len(mark.text)), Span(part))
+        yield (mark if i == 0 else Span(" " * len(mark.text)), Span(part, tone))
 
 
 def _next(detail: RunDetail) -> Iterator[Line]:
