@@ -130,17 +130,18 @@ def _headline(tier: Tier, runs: Sequence[FailedRun], org: Org, sight: Sight) -> 
     if first is None:
         return f"{count} failed, and when is not known"
     when = org_time(first, org.time_zone)
-    unmoved = "" if is_in_error(runs[0]) else "labelled InProgress, but nothing moved since the failure"
     if tier is Tier.LOST:
-        return f"{count} lost: {unmoved or 'still in Error'} after the last moment to resume ({when})"
+        how = "still in Error after" if is_in_error(runs[0]) else "labelled InProgress, but nothing had moved by"
+        return f"{count} lost: {how} the last moment to resume ({when})"
     if tier is Tier.PASSED_UNCONFIRMED:
         return f"{count} may be lost: the org could not be read when the last moment to resume came ({when})"
     left = first - sight.now
     if left <= timedelta():
         return f"{count} may already be past the last moment to resume (since {when})"
-    if unmoved:
-        return f"{count} {unmoved}; the last moment to resume is {when}, in {time_left(left)}"
-    return f"{count} to resume before {when}, in {time_left(left)}"
+    if is_in_error(runs[0]):
+        return f"{count} to resume before {when}, in {time_left(left)}"
+    unmoved = "labelled InProgress, but nothing moved since the failure"
+    return f"{count} {unmoved}; the last moment to resume is {when}, in {time_left(left)}"
 
 
 def _place(run: FailedRun) -> str:

@@ -92,7 +92,7 @@ def test_another_label_does_not_silence_the_ladder(tmp_path: Path) -> None:
         assert "1 run to resume before" in failed.title
         shop.advance(days=3)
         assert any(
-            "1 run lost: labelled InProgress, but nothing moved since the failure" in message.title
+            "1 run lost: labelled InProgress, but nothing had moved by the last moment" in message.title
             for message in look(shop)
         )
 
