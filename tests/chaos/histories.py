@@ -12,10 +12,13 @@ import multiprocessing
 import sys
 from contextlib import ExitStack
 from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from time import perf_counter
 
 from tests import postgres
-from tests.connector.histories import emptied_mirrors, run_histories, sqlite_mirrors
+from tests.connector.histories import emptied_mirrors, run_histories
+from tests.connector.peers import sqlite_url
 
 BATCH = 100
 
@@ -24,10 +27,10 @@ def run_batch(seed: int, store: str) -> int:
     """One batch of histories on SQLite or PostgreSQL; how many there were."""
     with ExitStack() as stack:
         if store == "sqlite":
-            database = stack.enter_context(sqlite_mirrors())
+            url = sqlite_url(Path(stack.enter_context(TemporaryDirectory())))
         else:
-            cluster = stack.enter_context(postgres.running())
-            database = stack.enter_context(emptied_mirrors(stack.enter_context(cluster.database())))
+            url = stack.enter_context(stack.enter_context(postgres.running()).database())
+        database = stack.enter_context(emptied_mirrors(url))
         run_histories(database, BATCH, seeded=seed)
     return BATCH
 

@@ -7,23 +7,19 @@ which would never write such chaos; the engine's own life is for the scenarios.
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from datetime import timedelta
-from itertools import count
-from pathlib import Path
 from typing import Any
 
 import stamina
 from hypothesis import HealthCheck, seed, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 from sqlalchemy import Engine, event, inspect, select, text
 
 from connector.errors import Failure
-from connector.mirror.engine import backup, open_mirror
+from connector.mirror.engine import open_mirror, writing
 from connector.mirror.tables import MIRRORED
 from connector.reconcile import reconcile
 from connector.report import SyncOutcome
@@ -54,6 +50,7 @@ FAULTS = (
     Kind.SHORT_PAGE,
     Kind.CLOCK_SKEW,
 )
+PAUSES = st.sampled_from([0, 1, 1, 30, 90, 700, 5000])  # seconds
 BURST = 40  # rows; short pages cut them into six
 
 
@@ -77,6 +74,7 @@ class History(RuleBasedStateMachine):
         self.held: list[HeldTransaction] = []
         self.hidden: set[str] = set()
         self.untraceable: set[str] = set()
+        self.told = True
 
     def teardown(self) -> None:
         """Let everything become quiet, then compare."""
@@ -87,9 +85,9 @@ class History(RuleBasedStateMachine):
             access.share(self.store, self.org.user_id, self.hidden)
             self.store.clock.advance(timedelta(minutes=20))  # an org that refused /updated is read with a margin of 15
             self.polls_suffice()
-            self.verdicts_are_current()
             if self.untraceable:
                 self.an_audit_finds_the_rest()
+            self.verdicts_are_current()
         finally:
             self.client.close()
             self.stack.close()
@@ -121,7 +119,22 @@ class History(RuleBasedStateMachine):
 
     # What happens in the org
 
-    @rule(seconds=st.sampled_from([0, 1, 1, 30, 90, 700, 5000]))
+    @initialize(
+        told=st.sampled_from([True, True, True, False]),
+        statuses=st.lists(st.sampled_from(STATUSES), min_size=1, max_size=3),
+        mirrored=st.booleans(),
+    )
+    def begin(self, told: bool, statuses: list[str], mirrored: bool) -> None:
+        """No history begins with nothing, for little can happen to it. Some orgs do not answer /updated and /deleted."""
+        self.told = told
+        if not told:
+            self.org.faults.arm(Fault(Kind.NOT_SUPPORTED, match="/(updated|deleted)/", times=None))
+        for status in statuses:
+            self.run_appears(late=False, status=status, children=2)
+        if mirrored:
+            self.poll(pauses=[30, 700], judge=True)
+
+    @rule(seconds=PAUSES)
     def time_passes(self, seconds: int) -> None:
         """Often not at all: equal stamps are the rule."""
         self.store.clock.advance(timedelta(seconds=seconds))
@@ -158,13 +171,23 @@ class History(RuleBasedStateMachine):
             with self._transaction(late) as tx:
                 tx.update(table, target, Status=status)
 
-    @rule(late=st.booleans(), which=st.integers(0), table=st.sampled_from([RUN, STEP, ITEM, LOG]))
-    def row_is_deleted(self, late: bool, which: int, table: str) -> None:
-        """A row goes to the recycle bin."""
+    @rule(
+        late=st.booleans(),
+        which=st.integers(0),
+        table=st.sampled_from([RUN, STEP, ITEM, LOG]),
+        emptied=st.booleans(),
+    )
+    def row_is_deleted(self, late: bool, which: int, table: str, emptied: bool) -> None:
+        """A row goes to the recycle bin, which may be emptied at once: then only the delete log knows."""
         target = self._pick(table, which)
         if target is not None:
             with self._transaction(late) as tx:
                 tx.delete(table, target)
+            deleted = self.store.query(f"SELECT 1 FROM {table} WHERE IsDeleted = 1 AND Id = ?", [ids.compact(target)])
+            if emptied and deleted:
+                self.store.purge(table, target)
+                if not self.told:
+                    self.untraceable.add(target)
 
     @rule(which=st.integers(0), table=st.sampled_from([STAGE, STEP, ITEM, LOG]))
     def row_is_purged(self, which: int, table: str) -> None:
@@ -174,10 +197,12 @@ class History(RuleBasedStateMachine):
             self.untraceable.add(target)
             self.store.purge(table, target)
 
-    @rule()
-    def many_rows_in_one_second(self) -> None:
-        """More log entries with one stamp than the next pages hold."""
+    @rule(dead_after=st.none() | st.integers(0, 3))
+    def many_rows_in_one_second(self, dead_after: int | None) -> None:
+        """More log entries with one stamp than the next pages hold; after some calls their locators may die."""
         self.org.faults.arm(Fault(Kind.SHORT_PAGE, match="/query", times=6))
+        if dead_after is not None:
+            self.org.faults.arm(Fault(Kind.EXPIRE_LOCATORS, match="/composite", after=dead_after))
         log_entries(self.org, BURST)
 
     @rule(which=st.integers(0), table=st.sampled_from([RUN, STEP, LOG]))
@@ -213,11 +238,13 @@ class History(RuleBasedStateMachine):
 
     # What the mirror does
 
-    @rule(judge=st.sampled_from([True, True, False]))
-    def poll(self, judge: bool) -> None:
-        """One pass, after which what changed is judged or is not; a fault may end it."""
-        with suppress(Failure):
-            sync(self.client, self.engine, SyncSettings())
+    @rule(pauses=st.lists(PAUSES, min_size=1, max_size=3), judge=st.booleans())
+    def poll(self, pauses: list[int], judge: bool) -> None:
+        """Passes, each after a while; what changed is judged at last or is not; faults may end any."""
+        for seconds in pauses:
+            self.store.clock.advance(timedelta(seconds=seconds))
+            with suppress(Failure):
+                sync(self.client, self.engine, SyncSettings())
         if judge:
             assess(self.engine, self.client.now(), everything=False)
 
@@ -273,40 +300,19 @@ class History(RuleBasedStateMachine):
 
 
 @contextmanager
-def sqlite_mirrors() -> Iterator[Callable[[], AbstractContextManager[Engine]]]:
-    """A factory of empty SQLite mirrors: copies of one that was migrated once."""
-    with tempfile.TemporaryDirectory() as folder:
-        empty = Path(folder) / "empty.sqlite3"
-        made = open_mirror(f"sqlite:///{Path(folder) / 'template.sqlite3'}")
-        backup(made, empty)
-        made.dispose()
-        numbers = count()
-
-        @contextmanager
-        def fresh() -> Iterator[Engine]:
-            path = Path(folder) / f"{next(numbers)}.sqlite3"
-            shutil.copyfile(empty, path)
-            engine = open_mirror(f"sqlite:///{path}")
-            try:
-                yield engine
-            finally:
-                engine.dispose()
-                for leftover in Path(folder).glob(f"{path.name}*"):
-                    leftover.unlink()
-
-        yield fresh
-
-
-@contextmanager
 def emptied_mirrors(url: str) -> Iterator[Callable[[], AbstractContextManager[Engine]]]:
-    """A factory of empty mirrors in one database, emptied each time: a PostgreSQL database takes long to make."""
+    """A factory of empty mirrors in one database, emptied each time: making one takes longer than a history."""
     engine = open_mirror(url)
-    names = ", ".join(f'"{name}"' for name in inspect(engine).get_table_names() if name != "alembic_version")
+    names = [name for name in inspect(engine).get_table_names() if name != "alembic_version"]
+    emptied = [f'DELETE FROM "{name}"' for name in names]
+    if engine.dialect.name == "postgresql":
+        emptied = ["TRUNCATE " + ", ".join(f'"{name}"' for name in names)]
 
     @contextmanager
     def fresh() -> Iterator[Engine]:
-        with engine.begin() as connection:
-            connection.execute(text(f"TRUNCATE {names}"))
+        with writing(engine) as connection:
+            for statement in emptied:
+                connection.execute(text(statement))
         yield engine
 
     try:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from tests import postgres
-from tests.connector.histories import emptied_mirrors, run_histories, sqlite_mirrors
+from tests.connector.histories import emptied_mirrors, run_histories
+from tests.connector.peers import sqlite_url
 
 
-def test_random_histories_end_in_equality_on_sqlite() -> None:
+def test_random_histories_end_in_equality_on_sqlite(tmp_path: Path) -> None:
     """Changes, late commits, ties, deletes, purges, lost sharing, faults and deaths of ours leave no difference behind."""
-    with sqlite_mirrors() as database:
+    with emptied_mirrors(sqlite_url(tmp_path)) as database:
         run_histories(database, 160)
 
 
