@@ -19,7 +19,7 @@ demo: $(READY) ## a simulated Salesforce org, a sync, the dashboard (as text whe
 	@$(BIN)/reprise demo
 
 test: $(READY) ## all tests, on SQLite and (where its server is installed) PostgreSQL
-	$(BIN)/pytest -n auto -q
+	$(BIN)/pytest -n auto --dist worksteal -q
 
 check: lint types contracts test ## everything that must hold before a commit lands
 
