@@ -102,7 +102,13 @@ def running() -> Iterator[Cluster]:
             cwd=home,
         )
         cluster = Cluster(_free_port())
-        settings = ["fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_connections=40", "autovacuum=off"]
+        settings = [
+            "fsync=off",
+            "synchronous_commit=off",
+            "full_page_writes=off",
+            "max_connections=40",
+            "autovacuum=off",
+        ]
         options = [part for setting in settings for part in ("-c", setting)]
         address = ["-h", "127.0.0.1", "-p", str(cluster.port), "-k", str(home)]
         with log.open("wb") as output:
