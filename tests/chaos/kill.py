@@ -90,6 +90,7 @@ def _dies(both: Peers, chance: random.Random, context: ForkServerContext) -> boo
     process = context.Process(target=victim, args=target)
     process.start()
     process.join()
+    assert process.exitcode in {0, -signal.SIGKILL}, f"a pass ended by itself with {process.exitcode}"
     return process.exitcode == -signal.SIGKILL
 
 
