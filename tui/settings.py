@@ -26,6 +26,7 @@ import platformdirs
 from pydantic import Field
 
 from connector.errors import ConfigError
+from connector.mirror.address import shown
 from connector.settings import Frozen, OrgSettings, SyncSettings
 from monitor.settings import AlertSettings, MonitorSettings, ResumeSettings
 from tui.format import nearest, plain
@@ -183,7 +184,7 @@ def _for_eyes(setting: Setting) -> Setting:
     """The database as it will be used, its password hidden."""
     if setting.key != "database":
         return setting
-    return replace(setting, value=re.sub(r"(://[^/@:]*):[^/@]*@", r"\1:***@", setting.value or default_database()))
+    return replace(setting, value=shown(setting.value or default_database()))
 
 
 def _table(sources: Sources, tables: Mapping[str, Any], name: str) -> dict[str, Any]:

@@ -12,13 +12,15 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, DatabaseError, NoSuchModuleError
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, DatabaseError
 from sqlmodel import Session, select
 
 from connector.errors import ConfigError, MirrorUnusable, NotFound
+from connector.mirror.address import shown
 from connector.mirror.lock import wait_for_turn, writer_lock
 from connector.mirror.tables import Org
+from connector.mirror.trouble import damaged, translate, unusable
 
 __all__ = [
     "backup",
@@ -31,11 +33,13 @@ __all__ = [
     "org_now",
     "orgs",
     "upgrade",
+    "where",
     "writer_lock",
     "writing",
 ]
 
 MIGRATIONS = Path(__file__).parent / "migrations"
+DRIVERS = {"sqlite": "sqlite", "postgresql": "postgresql+psycopg"}
 BUSY_TIMEOUT = 30_000  # milliseconds that a write transaction waits for another
 
 
@@ -57,27 +61,27 @@ def open_upgraded(url: str, *, create: bool = True) -> tuple[Engine, Path | None
         kept = upgrade(engine)
     except BaseException as refused:
         engine.dispose()
-        if isinstance(refused, DatabaseError):
+        if isinstance(refused, DatabaseError | OSError):
             raise _unusable(engine, refused) from refused
         raise
     return engine, kept
 
 
 def connect(url: str) -> Engine:
-    """An engine for this URL with our pragmas and transaction rules, whatever schema is behind it."""
+    """An engine for this URL with our pragmas and transaction rules, whatever schema is behind it.
+
+    What goes wrong with the store itself, whenever it is used, is raised as MirrorUnusable.
+    """
+    parsed = _parsed(url)
+    on_server = parsed.get_backend_name() == "postgresql"
     try:
-        parsed = make_url(url)
-        if parsed.get_backend_name() == "postgresql":
-            parsed = parsed.set(drivername="postgresql+psycopg")
-        engine = create_engine(parsed, connect_args=_connect_args(parsed.get_backend_name()))
-    except (ArgumentError, NoSuchModuleError) as wrong:
-        raise ConfigError(
-            f"{url!r} is not a database URL.", next_step="Use sqlite:///path/to/file or postgresql://host/name."
-        ) from wrong
+        # A server may have ended the connections that waited in the pool.
+        engine = create_engine(parsed, connect_args=_connect_args(on_server=on_server), pool_pre_ping=on_server)
     except ModuleNotFoundError as missing:
         raise ConfigError(
             "PostgreSQL needs its driver.", next_step="Run `pip install 'sf-reprise[postgres]'`."
         ) from missing
+    event.listen(engine, "handle_error", translate, retval=True)
     if engine.dialect.name == "sqlite":
         if not parsed.database or parsed.database == ":memory:":
             raise ConfigError("A mirror in memory would be gone at once.", next_step="Use sqlite:///path/to/file.")
@@ -85,6 +89,31 @@ def connect(url: str) -> Engine:
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
     return engine
+
+
+def where(engine: Engine) -> str:
+    """The database's URL as people may see it."""
+    return shown(engine.url.render_as_string(hide_password=False))
+
+
+def _parsed(url: str) -> URL:
+    """The URL with the driver that we use. Raises ConfigError for one that names no store we know."""
+    try:
+        parsed = make_url(url)
+        driver = DRIVERS[parsed.get_backend_name()]
+    except (ArgumentError, ValueError, KeyError):
+        raise _not_a_store(url) from None  # the parser quotes what it took for a port: perhaps a password
+    if driver != "sqlite" and "@" in f"{parsed.host}{parsed.database}":
+        raise _not_a_store(url)  # the end of a password, which the server's own messages would quote
+    return parsed.set(drivername=driver)
+
+
+def _not_a_store(url: str) -> ConfigError:
+    return ConfigError(
+        f"The database URL {shown(url)} names no store that Reprise knows.",
+        next_step="Set REPRISE_DATABASE to sqlite:///path/to/file or postgresql://user:password@host/name, "
+        "with @ : / in a password written as %40 %3A %2F.",
+    )
 
 
 def _make_folder(folder: Path) -> None:
@@ -98,10 +127,18 @@ def _make_folder(folder: Path) -> None:
         ) from refused
 
 
-def _connect_args(backend: str) -> dict[str, Any]:
-    if backend == "postgresql":
-        return {"application_name": f"reprise process {os.getpid()} on {socket.gethostname()}", "connect_timeout": 10}
-    return {"check_same_thread": False}
+def _connect_args(*, on_server: bool) -> dict[str, Any]:
+    if not on_server:
+        return {"check_same_thread": False}
+    return {
+        "application_name": f"reprise process {os.getpid()} on {socket.gethostname()}",
+        "connect_timeout": 10,
+        # A server that vanished without a word is noticed within a minute or so; by itself TCP takes hours.
+        "keepalives_idle": 30,
+        "keepalives_interval": 10,
+        "keepalives_count": 3,
+        "tcp_user_timeout": 60_000,
+    }
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:
@@ -135,7 +172,7 @@ def _exists(engine: Engine) -> bool:
 
 def _unusable(engine: Engine, problem: Exception) -> MirrorUnusable:
     return MirrorUnusable(
-        f"The mirror at {engine.url.render_as_string()} cannot be opened: {problem.__cause__ or problem}.",
+        f"The mirror at {where(engine)} cannot be used: {problem.__cause__ or problem}.",
         meaning="Nothing was read or changed.",
         next_step="Check the path or server, or point REPRISE_DATABASE at another database and run `reprise sync`.",
     )
@@ -187,14 +224,28 @@ def migrate(engine: Engine, revision: str = "head") -> None:
 
 
 def backup(engine: Engine, to: Path | None = None) -> Path:
-    """Copy a SQLite mirror while it is in use. Default target: beside it, with the schema and the time in its name."""
+    """Copy a SQLite mirror while it is in use. Default target: beside it, with the schema and the time in its name.
+
+    Raises MirrorUnusable, and leaves no copy, where the disk has no room or the copy turns out to be damaged.
+    """
     if engine.dialect.name != "sqlite":
         raise ConfigError("Only a SQLite mirror is backed up by Reprise.", next_step="Use pg_dump.")
     source = Path(engine.url.database or "")
     target = to or source.with_name(f"{source.name}.{_revision(engine)}-{datetime.now(UTC):%Y%m%dT%H%M%S%f}.backup")
-    # SQLite's own online copy sees one consistent state, the write-ahead log included.
-    with closing(sqlite3.connect(source)) as live, closing(sqlite3.connect(target)) as copy:
-        live.backup(copy)
+    unfinished = target.with_name(f"{target.name}.unfinished")
+    try:
+        # SQLite's own online copy sees one consistent state, the write-ahead log included.
+        with closing(sqlite3.connect(source)) as live, closing(sqlite3.connect(unfinished)) as copy:
+            live.backup(copy)
+            # Damaged pages are copied without a look at them.
+            (found,) = copy.execute("PRAGMA quick_check(1)").fetchone()
+        if found != "ok":
+            raise damaged(where(engine), " ".join(found.split()))
+        unfinished.replace(target)
+    except (sqlite3.Error, OSError) as refused:
+        raise unusable(refused, where(engine)) or _unusable(engine, refused) from refused
+    finally:
+        unfinished.unlink(missing_ok=True)
     return target
 
 

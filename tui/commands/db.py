@@ -16,15 +16,15 @@ app = typer.Typer(help="Care for the mirror's database.", no_args_is_help=True, 
 @app.command("upgrade", cls=Command)
 def upgrade(context: typer.Context) -> ExitCode:
     """Bring the database to this version's schema. A SQLite file is copied first, to a .backup beside it."""
-    from connector.mirror.engine import head, open_upgraded
+    from connector.mirror.engine import head, open_upgraded, where
 
     engine, kept = open_upgraded(settings_of(context).database)
     engine.dispose()
-    where = engine.url.render_as_string()
+    database = where(engine)
     if Asked.of(context).json:
-        output.document({"database": where, "schema": head(), "backup": str(kept) if kept else None})
+        output.document({"database": database, "schema": head(), "backup": str(kept) if kept else None})
         return ExitCode.OK
-    output.lines([(Span(f"{where} has schema {head()}, the newest that this Reprise knows."),)])
+    output.lines([(Span(f"{database} has schema {head()}, the newest that this Reprise knows."),)])
     if kept:
         output.lines([(Span(f"It was copied before, to {kept}."),)])
     return ExitCode.OK
