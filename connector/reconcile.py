@@ -1,8 +1,9 @@
 """The Id audit: finds what polling cannot see, which is rows that were purged, and rows that sharing hid or brought back.
 
 Counts first: the org and the mirror are compared in five spans a call, and only spans that differ are cut further and at last
-listed by Id, so an audit that finds nothing costs one call. A row that is gone is marked with the date and kept. When a large
-part of the rows is gone at once, the user has lost sight of them, which is an alarm and marks nothing.
+listed by Id. Then what changed since the last audit is compared by SystemModstamp, so an audit that finds nothing costs two
+calls, and one more for each page of changes. A row that is gone is marked with the date and kept. When a large part of the
+rows is gone at once, the user has lost sight of them, which is an alarm and marks nothing.
 """
 
 from __future__ import annotations
@@ -10,13 +11,14 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from datetime import datetime
 from time import perf_counter
 from typing import Any
 
 from sqlalchemy import Engine
 
 from connector import drift
-from connector.audits import partial_visibility
+from connector.audits import partial_visibility, vanished
 from connector.errors import Failure, MirrorUnusable
 from connector.mirror import audit, changes, state, upsert
 from connector.mirror.audit import Span
@@ -30,6 +32,7 @@ from connector.report import SCHEMA_VERSION, SyncOutcome
 from connector.settings import SyncSettings
 
 PAGE = 2000  # rows of a query's page: a span of so many is listed instead of cut
+STAMPED = ("Id", "SystemModstamp")
 FETCHED_AT_ONCE = 1000  # Ids in one statement of at most 100,000 characters
 
 
@@ -77,7 +80,7 @@ class ReconcileReport:
 def reconcile(client: OrgClient, engine: Engine, settings: SyncSettings, *, thorough: bool = False) -> ReconcileReport:
     """Compare the mirror with everything the user can see, and put right what differs.
 
-    `thorough` lists every Id instead of trusting equal counts: a call for 10,000 rows. Raises MirrorUnusable when nothing
+    `thorough` lists every record instead of trusting equal counts: a call for 10,000 rows. Raises MirrorUnusable when nothing
     was ever synced, a Failure when the org cannot be asked.
     """
     with writer_lock(engine):
@@ -98,7 +101,8 @@ class _Subject:
     mirrored: int = 0
     alarm: bool = False
     missing: set[str] = field(default_factory=set)  # mirrored and not seen
-    unknown: set[str] = field(default_factory=set)  # seen and not mirrored
+    unknown: set[str] = field(default_factory=set)  # seen, and not mirrored or with another SystemModstamp
+    compared_until: datetime | None = None  # what changed before this moment has been compared
     vanished: int = 0
     returned: int = 0
 
@@ -110,6 +114,21 @@ class _Subject:
         if self.cursor.since is not None:
             conditions.append(soql.at_or_after(self.cursor.since))
         return conditions
+
+    @property
+    def has_news(self) -> bool:
+        """Whether something may have changed since the last audit that no audit compared."""
+        return self.cursor.audited_until is None or self.cursor.audited_until < self.whole.end
+
+    def changes(self) -> str:
+        """The SELECT that lists what changed between the last audit and the watermark."""
+        until = f"SystemModstamp < {soql.instant(self.whole.end)}"
+        where = [soql.at_or_after(self.cursor.audited_until), until] if self.cursor.audited_until else [until]
+        return soql.select(STAMPED, self.cursor.object_name, where, order_by=("SystemModstamp", "Id"))
+
+
+def _stamp(record: Mapping[str, Any]) -> datetime:
+    return datetime.fromisoformat(record["SystemModstamp"])
 
 
 class _Audit:
@@ -124,15 +143,20 @@ class _Audit:
         with engine.connect() as connection:
             self.waiting_before = changes.count(connection, org.org_id)
         cursors = state.load_cursors(engine, org.org_id, self.started_at)
-        # What was created behind the watermark is the next poll's business.
-        self.subjects = [
-            _Subject(table, cursor, Span(None, cursor.watermark))
-            for table in MIRRORED
-            if (cursor := cursors[table.salesforce_object]).loaded
-            and cursor.readable
-            and cursor.watermark is not None
-            and "CreatedDate" not in cursor.missing_fields
-        ]
+        self.subjects: list[_Subject] = []
+        for table in MIRRORED:
+            cursor = cursors[table.salesforce_object]
+            if not cursor.readable or "CreatedDate" in cursor.missing_fields:
+                self._leave_out(cursor, "cannot be read", is_gap=cursor.loaded)
+            elif not cursor.loaded or cursor.watermark is None:
+                self._leave_out(cursor, "is still being read", is_gap=True)
+            else:
+                # What was created behind the watermark is the next poll's business.
+                self.subjects.append(_Subject(table, cursor, Span(None, cursor.watermark)))
+
+    def _leave_out(self, cursor: SyncCursor, why: str, *, is_gap: bool) -> None:
+        self.warnings.append(f"{cursor.object_name} was not audited: it {why}.")
+        self.complete = self.complete and not is_gap
 
     def run(self) -> ReconcileReport:
         """Count, narrow down, look at single rows, put right."""
@@ -140,6 +164,7 @@ class _Audit:
             self._count_all()
             suspects = [(subject, subject.whole) for subject in self.subjects if self._differs(subject)]
             self._narrow(suspects)
+            self._compare_changes()
             for subject in self.subjects:
                 self._put_right(subject)
         except Failure as failure:
@@ -185,11 +210,7 @@ class _Audit:
         """Cut spans that differ until they are small enough to be listed."""
         waiting = deque(suspects)
         while waiting:
-            if self.client.api_calls - self._calls >= self.settings.reconcile_calls:
-                self.complete = False
-                self.warnings.append(
-                    f"The audit stopped after {self.settings.reconcile_calls} calls; the rest waits for the next one."
-                )
+            if self._is_spent():
                 return
             subject, span = waiting.popleft()
             with self.engine.connect() as connection:
@@ -206,13 +227,53 @@ class _Audit:
                     if visible != audit.count(connection, subject.table, self.org.org_id, part)
                 )
 
+    def _is_spent(self) -> bool:
+        """Whether the calls are used up; says so when they are."""
+        if self.client.api_calls - self._calls < self.settings.reconcile_calls:
+            return False
+        self.complete = False
+        self.warnings.append(
+            f"The audit stopped after {self.settings.reconcile_calls} calls; the rest waits for the next one."
+        )
+        return True
+
     def _list(self, subject: _Subject, span: Span) -> None:
-        text = soql.select(["Id"], subject.cursor.object_name, subject.where(span))
-        seen = {record["Id"] for record in self.client.query(text)}
+        text = soql.select(STAMPED, subject.cursor.object_name, subject.where(span))
+        seen = {record["Id"]: _stamp(record) for record in self.client.query(text)}
         with self.engine.connect() as connection:
             here = audit.ids(connection, subject.table, self.org.org_id, span)
-        subject.missing |= here - seen
-        subject.unknown |= seen - here
+        subject.missing |= here - seen.keys()
+        subject.unknown |= seen.keys() - here
+        self._compare(subject, seen)
+
+    def _compare_changes(self) -> None:
+        """Hold what changed since the last audit against the mirror: a record that changed while it was not shared shows
+        its newer stamp when it is shared again, and no poll reads behind the watermark."""
+        subjects = [subject for subject in self.subjects if not subject.alarm and subject.has_news]
+        if not subjects or self._is_spent():
+            return
+        requests = [
+            composite.query(f"changed{n}", subject.changes(), deleted_too=True) for n, subject in enumerate(subjects)
+        ]
+        for subject, reply in zip(subjects, self.client.composite(requests), strict=True):
+            if not reply.ok:
+                raise Failure(f"The audit could not list changes ({reply.problem}).", next_step="Try again later.")
+            seen: dict[str, datetime] = {}
+            for record in self.client.rest_of(reply.body):
+                seen[record["Id"]] = subject.compared_until = _stamp(record)
+                if len(seen) % PAGE == 0 and self._is_spent():
+                    break
+            else:
+                subject.compared_until = subject.cursor.watermark
+            self._compare(subject, seen)
+
+    def _compare(self, subject: _Subject, seen: Mapping[str, datetime]) -> None:
+        """Records with another stamp are read again, but for those that the next poll reads anyway."""
+        with self.engine.connect() as connection:
+            here = upsert.known(connection, subject.table, self.org.org_id, seen, "system_modstamp")
+        subject.unknown |= {
+            key for key, stamp in seen.items() if stamp < subject.whole.end and here.get(key) != (stamp,)
+        }
 
     def _put_right(self, subject: _Subject) -> None:
         """Read every row in question once more, deleted ones too; what still cannot be seen has vanished."""
@@ -230,8 +291,10 @@ class _Audit:
         with writing(self.engine) as connection:
             audit.mark_vanished(connection, subject.table, self.org.org_id, gone, self.started_at)
             note_rows(connection, subject.table, self.org.org_id, gone)
-            subject.cursor.visible_rows = subject.visible
+            subject.cursor.audited_until = subject.compared_until or subject.cursor.audited_until
             state.store(connection, subject.cursor)
+        if gone:
+            self.warnings.append(vanished(subject.cursor.object_name, len(gone)))
 
     def _fetch(self, subject: _Subject, ids: Sequence[str]) -> list[Mapping[str, Any]]:
         fields = drift.select_list(subject.table, subject.cursor.missing_fields)

@@ -79,7 +79,7 @@ class SyncSettings(Frozen):
         default=0.2, gt=0, le=1, description="Share of the org's daily API calls that polling may use."
     )
     lookback: Length = Field(
-        default=timedelta(minutes=15),
+        default=timedelta(minutes=25),
         description="Re-read margin for objects whose latestDateCovered the org does not tell.",
     )
     describe_every: Length = Field(

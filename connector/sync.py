@@ -16,10 +16,10 @@ from sqlalchemy import Connection, Engine
 
 from connector import drift, evidence
 from connector.account import Account, note_failed_sign_in
-from connector.audits import standing_alarms
+from connector.audits import is_past, standing_alarms
 from connector.errors import Failure, OrgRefused, PermissionDenied, UsageError
 from connector.mapping import fields_of
-from connector.mirror import changes, state, upsert
+from connector.mirror import changes, names, state, upsert
 from connector.mirror.engine import writer_lock, writing
 from connector.mirror.tables import MIRRORED, Mirrored, Org, Run, SyncCursor, WorkItem
 from connector.org import composite, soql
@@ -133,6 +133,7 @@ class _Pass:
             problem = failure.what
         self._gather_evidence()
         problems = [*filter(None, [problem, *(sweep.problem for sweep in self.sweeps)]), *self._unreadable()]
+        problems += standing_alarms(self.engine, self.org.org_id)
         self.warnings[:0] = problems
         return self._finish(SyncOutcome.PARTIAL if problems else SyncOutcome.COMPLETE, " ".join(problems))
 
@@ -204,8 +205,9 @@ class _Pass:
 
     def _describes(self) -> list[Subrequest]:
         """They ride along once a day, when a query was refused for what it asks, and while an object cannot be read."""
-        due = self.started_at - self.settings.describe_every
-        stale = any(sweep.cursor.described_at is None or sweep.cursor.described_at < due for sweep in self.sweeps)
+        stale = any(
+            is_past(sweep.cursor.described_at, self.settings.describe_every, self.started_at) for sweep in self.sweeps
+        )
         refused = any(sweep.schema_changed for sweep in self.sweeps)
         hidden = [sweep for sweep in self.sweeps if not sweep.cursor.readable]
         if self.described or not self.remember or not (stale or refused or hidden):
@@ -260,6 +262,9 @@ class _Pass:
                 self.warnings.append(covered.warning)
             if covered.refused:
                 sweep.cursor.replicateable = False
+            # Before the first rows there was nothing whose deletion or change could be missed.
+            sweep.cursor.deleted_until = covered.deleted_until or sweep.cursor.deleted_until or asked_at
+            sweep.cursor.audited_until = sweep.cursor.audited_until or asked_at
             sweep.tally.deleted += delete_rows(connection, sweep.table, self.org.org_id, covered.deleted)
 
     def _take(self, connection: Connection, sweep: Sweep, reply: Subreply) -> None:
@@ -280,13 +285,14 @@ class _Pass:
 
     def _finish(self, outcome: SyncOutcome, problem: str) -> SyncReport:
         """Say what stays wrong, and close the account."""
+        with writing(self.engine) as connection:
+            if renamed := names.claim(connection, self.org, self.client.settings.name):
+                self.warnings.append(renamed)
         for sweep in self.sweeps:
             self.warnings += drift.warnings(sweep.table, sweep.cursor.missing_fields)
-        alarms = standing_alarms(self.engine, self.org.org_id)
-        self.warnings[:0] = alarms
         if outcome is SyncOutcome.COMPLETE and self.remember:
             self.org.last_success_at = self.started_at
-        self.org.last_problem = " ".join(filter(None, [problem, *alarms])) or None
+        self.org.last_problem = problem or None
         return self.account.close(self.org, outcome, self.started_at, self.sweeps, self.warnings)
 
 

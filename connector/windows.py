@@ -21,13 +21,14 @@ UNCERTAINTY = timedelta(seconds=2)  # of our idea of the org's clock
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """Up to which moment everything was visible when the queries began, and what was deleted since the watermark."""
+    """Up to which moment everything was visible when the queries began, and what was deleted."""
 
     until: datetime
+    told: bool = True  # False: `until` is what was known before, or a guess by the clock
     deleted: Sequence[str] = ()
-    warning: str = ""
+    deleted_until: datetime | None = None  # None: the org did not say what was deleted
     refused: bool = False  # the org does not answer for this object; do not ask at each poll
-    told: bool = True  # False: `until` is a guess by the clock
+    warning: str = ""
 
 
 def windows(cursors: Sequence[SyncCursor], now: datetime) -> list[Subrequest]:
@@ -41,36 +42,43 @@ def windows(cursors: Sequence[SyncCursor], now: datetime) -> list[Subrequest]:
 
 
 def _deletes_from(cursor: SyncCursor, latest: datetime) -> datetime:
-    if cursor.watermark is None:
+    if cursor.deleted_until is None:
         return latest
-    return _minute(min(max(cursor.watermark, latest - DELETES_KEPT), latest))
+    return _minute(min(max(cursor.deleted_until, latest - DELETES_KEPT), latest))
 
 
 def coverage(cursor: SyncCursor, replies: Mapping[str, Subreply], asked_at: datetime, lookback: timedelta) -> Coverage:
     """What the replies say about one object. `asked_at` is the org's time just before it ran the queries.
 
-    Where the org does not tell, everything older than `lookback` is taken as visible: Salesforce ends a transaction after
-    about ten minutes.
+    Where an org never tells, everything older than `lookback` is taken as visible: Salesforce ends a transaction after
+    about ten minutes. Where it does not tell this once, no more counts as visible than before.
     """
     name = cursor.object_name
     updated, deleted = replies.get(f"updated{name}"), replies.get(f"deleted{name}")
-    guess = asked_at - lookback
     if updated is None or deleted is None:
-        return Coverage(guess, told=False)
-    if not (updated.ok and deleted.ok):
-        refused = deleted if updated.ok else updated
-        return Coverage(
-            guess,
-            _ids(deleted),
-            _without(name, refused.problem, lookback),
-            refused=not refused.is_transient,
-            told=False,
+        return Coverage(_untold(cursor, asked_at, lookback), told=False)
+    refusals = [reply for reply in (updated, deleted) if not reply.ok]
+    for_good = any(not refusal.is_transient for refusal in refusals)
+    until = min(_covered(updated), asked_at) if updated.ok else _untold(cursor, asked_at, lookback, for_good=for_good)
+    warning = _without(name, refusals[0].problem, lookback, for_good=for_good) if refusals else _gap(cursor, asked_at)
+    if not deleted.ok:
+        return Coverage(until, told=updated.ok, refused=for_good, warning=warning)
+    ids = [entry["id"] for entry in deleted.body["deletedRecords"]]
+    deleted_until = min(_covered(deleted), asked_at)
+    return Coverage(until, updated.ok, ids, deleted_until, refused=for_good, warning=warning)
+
+
+def _untold(cursor: SyncCursor, asked_at: datetime, lookback: timedelta, *, for_good: bool = False) -> datetime:
+    never_told = for_good or not cursor.replicateable
+    return asked_at - lookback if never_told or cursor.watermark is None else cursor.watermark
+
+
+def _without(name: str, problem: str, lookback: timedelta, *, for_good: bool) -> str:
+    if not for_good:
+        return (
+            f"This time the org did not answer /updated or /deleted for {name} ({problem}): the next poll reads the same"
+            " rows again and asks for the same deletions."
         )
-    until = min(_covered(updated), _covered(deleted), asked_at)
-    return Coverage(until, _ids(deleted), _gap(cursor, asked_at))
-
-
-def _without(name: str, problem: str, lookback: timedelta) -> str:
     return (
         f"The org does not answer /updated or /deleted for {name} ({problem}): each poll reads the last"
         f" {lookback.total_seconds() / 60:.0f} minutes again, and a purged record is found only by `reprise reconcile`."
@@ -78,20 +86,16 @@ def _without(name: str, problem: str, lookback: timedelta) -> str:
 
 
 def _gap(cursor: SyncCursor, asked_at: datetime) -> str:
-    if cursor.watermark is None or asked_at - cursor.watermark < DELETES_KEPT:
+    if cursor.deleted_until is None or asked_at - cursor.deleted_until < DELETES_KEPT:
         return ""
     return (
-        f"{cursor.object_name} was last read on {cursor.watermark:%Y-%m-%d}; the org remembers deletes for 15 days only."
-        " Run `reprise reconcile` to find what was deleted before."
+        f"What was deleted of {cursor.object_name} was last asked on {cursor.deleted_until:%Y-%m-%d}; the org remembers"
+        " deletes for 15 days only. Run `reprise reconcile` to find what was deleted before."
     )
 
 
 def _covered(reply: Subreply) -> datetime:
     return datetime.fromisoformat(reply.body["latestDateCovered"]).astimezone(UTC)
-
-
-def _ids(reply: Subreply) -> list[str]:
-    return [entry["id"] for entry in reply.body["deletedRecords"]] if reply.ok else []
 
 
 def _minute(moment: datetime) -> datetime:

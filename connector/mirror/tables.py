@@ -260,7 +260,8 @@ class SyncCursor(SQLModel, table=True):
     replicateable: bool = True  # the org answers /updated and /deleted for this object
     missing_fields: list[str] = Field(default_factory=list, sa_type=JSON)
     described_at: datetime | None = _instant(nullable=True)
-    visible_rows: int | None = None  # at the newest count, for the partial-visibility alarm
+    deleted_until: datetime | None = _instant(nullable=True)  # up to when the org told what was deleted
+    audited_until: datetime | None = _instant(nullable=True)  # up to when an audit compared what changed
     updated_at: datetime = _instant()
 
 

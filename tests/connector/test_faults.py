@@ -93,10 +93,11 @@ def test_an_org_that_refuses_the_replication_resources(resource: str, tmp_path: 
         times = 1 if resource == "composite$" else None
         both.org.faults.arm(Fault(Kind.NOT_SUPPORTED, match=resource, times=times))
         store = both.org.world.store
-        for minutes in (1, 4, 14):
+        for minutes in (1, 4, 14, 20):
             held = store.begin()
             held.create(Run.salesforce_object, Status="Error", OrchestrationDeveloperName="Late")
             both.advance(minutes=minutes)
+            log_entries(both.org, 1)
             report = both.sync()
             assert report.api_calls <= 3
             held.commit()

@@ -12,6 +12,7 @@ from connector.reconcile import ReconcileReport, reconcile
 from connector.report import SyncOutcome
 from connector.settings import SyncSettings
 from fixtures.org import access
+from fixtures.org.faults import Fault, Kind
 from tests.connector.peers import Peers, differences, in_mirror, peers, runs_to_judge
 from tests.mirrors import empty_mirror
 
@@ -45,6 +46,25 @@ def test_agreement_costs_one_call(tmp_path: Path) -> None:
         assert (report.outcome, report.api_calls, report.changed_runs) == (SyncOutcome.COMPLETE, 1, 0)
 
 
+def test_a_row_that_changed_out_of_sight_is_read_when_it_is_shared_again(database_url: str) -> None:
+    """No poll reads behind the watermark and no count differs: the next audit compares what changed since the last one."""
+    with peers(database_url) as both:
+        runs = some_runs(both, 5)
+        store = both.org.world.store
+        access.unshare(store, both.org.user_id, runs[:2])
+        with store.transaction() as tx:
+            tx.update(RUN, runs[0], Status="Error")
+        both.advance(minutes=10)
+        both.sync()
+        access.share(store, both.org.user_id, runs[:2])
+        both.sync()
+        assert in_mirror(both.engine, Run)[runs[0]]["status"] == "InProgress"
+        report = audit(both)
+        assert (report.outcome, report.objects[0].returned) == (SyncOutcome.COMPLETE, 1)
+        assert differences(both.org, both.engine) == []
+        assert audit(both).api_calls == 1
+
+
 def test_a_purged_row_is_marked_and_kept(database_url: str) -> None:
     """A row that left no trace keeps its values and gets the date; the run above it counts as changed."""
     with peers(database_url) as both:
@@ -56,6 +76,7 @@ def test_a_purged_row_is_marked_and_kept(database_url: str) -> None:
         assert row["status"] == "InProgress"
         assert row["vanished_at"] is not None
         assert (report.objects[0].vanished, report.changed_runs) == (1, 1)
+        assert report.warnings[0].startswith("1 FlowOrchestrationInstance row cannot be found any more")
         assert runs_to_judge(both.engine) == {runs[2]}
         assert differences(both.org, both.engine) == []
 
@@ -88,6 +109,40 @@ def test_lost_access_is_an_alarm_and_marks_nothing(tmp_path: Path) -> None:
         assert report.objects[0].alarm
         assert report.warnings[0].startswith("Partial visibility: of 30 live FlowOrchestrationInstance rows only 5")
         assert not [row for row in in_mirror(both.engine, Run).values() if row["vanished_at"]]
+
+
+def test_what_changed_during_lost_access_is_read_after_it(tmp_path: Path) -> None:
+    """While the alarm stands each pass is partial; the audit that clears it reads what changed since the one before it."""
+    with peers(empty_mirror(tmp_path)) as both:
+        runs = some_runs(both, 30)
+        store = both.org.world.store
+        access.unshare(store, both.org.user_id, runs[:25])
+        with store.transaction() as tx:
+            tx.update(RUN, runs[0], Status="Error")
+        both.advance(hours=1)
+        both.sync()
+        audit(both)
+        both.advance(hours=1)
+        report = both.sync()
+        assert report.outcome is SyncOutcome.PARTIAL
+        assert "raise sync.vanished_share" in report.warnings[0]
+        access.share(store, both.org.user_id, runs[:25])
+        both.advance(hours=1)
+        assert audit(both).outcome is SyncOutcome.COMPLETE
+        assert both.sync().outcome is SyncOutcome.COMPLETE
+        assert differences(both.org, both.engine) == []
+
+
+def test_what_cannot_be_audited_is_said(tmp_path: Path) -> None:
+    """An object whose reading again has begun and not ended is left out, and the audit is partial."""
+    with peers(empty_mirror(tmp_path)) as both:
+        some_runs(both, 3)
+        both.org.faults.arm(Fault(Kind.SERVER_ERROR, match="FROM FlowOrchestrationLog", times=None))
+        both.sync(full=True)
+        both.org.faults.clear()
+        report = audit(both)
+        assert report.outcome is SyncOutcome.PARTIAL
+        assert report.warnings[0] == "FlowOrchestrationLog was not audited: it is still being read."
 
 
 def test_a_difference_among_many_is_found_by_halving(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from sqlmodel import Session, select
 
+from connector.mirror.engine import orgs
 from connector.mirror.tables import MIRRORED, Quarantined, Run, SyncPass
 from connector.report import Progress, SyncOutcome
 from tests.connector.peers import differences, in_mirror, peers, runs_to_judge
@@ -127,6 +128,20 @@ def test_progress_counts_rows_calls_and_time_left(tmp_path: Path) -> None:
     assert seen[0].rate > 0
     assert seen[0].seconds_left is not None
     assert seen[-1].seconds_left == 0
+
+
+def test_a_name_belongs_to_the_org_that_was_synced_last(database_url: str) -> None:
+    """A sandbox that was refreshed, or a second org from the environment, has the name of one that is mirrored already."""
+    with peers(database_url, seed=1) as first, peers(database_url, seed=2) as second:
+        first.sync()
+        report = second.sync()
+        renamed = f"default-{first.org.org_id}"
+        named = {org.org_id: org.name for org in orgs(first.engine)}
+        assert named == {first.org.org_id: renamed, second.org.org_id: "default"}
+        assert report.warnings == (
+            f"Another org was called 'default' in this mirror; its runs are kept, and it is now called {renamed!r}.",
+        )
+        assert second.sync().warnings == ()
 
 
 def test_two_orgs_share_a_mirror(database_url: str) -> None:

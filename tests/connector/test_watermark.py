@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from connector.mirror.tables import LogEntry, Run
 from connector.report import Progress, SyncOutcome
 from connector.settings import SyncSettings
 from connector.sync import sync
+from fixtures.org import access
 from fixtures.org.faults import Fault, Kind
 from tests.connector.peers import differences, in_mirror, log_entries, peers
 from tests.mirrors import empty_mirror
@@ -40,6 +42,76 @@ def test_rows_that_commit_late_are_read(tmp_path: Path, seconds_late: int) -> No
         held.commit()
         both.sync()
         assert differences(both.org, both.engine) == []
+
+
+def test_a_failed_question_does_not_move_the_watermark(tmp_path: Path) -> None:
+    """Where the org fails to say once what it covers, a transaction that is open for long stays ahead of the watermark."""
+    with peers(empty_mirror(tmp_path)) as both:
+        both.sync()
+        both.advance(minutes=5)
+        both.sync()
+        held = both.org.world.store.begin()
+        held.create(RUN, Status="Error", OrchestrationDeveloperName="Late")
+        both.advance(minutes=50)
+        log_entries(both.org, 1)
+        both.org.faults.arm(Fault(Kind.UNAVAILABLE, match=f"{RUN}/updated"))
+        report = both.sync()
+        assert (report.outcome, report.api_calls) == (SyncOutcome.COMPLETE, 1)
+        assert [warning for warning in report.warnings if warning.startswith("This time the org did not answer")]
+        held.commit()
+        both.advance(minutes=1)
+        assert both.sync().warnings == ()
+        assert differences(both.org, both.engine) == []
+
+
+def test_an_object_that_can_be_read_again_goes_on_where_it_was(tmp_path: Path) -> None:
+    """Nobody asked what is covered while it could not be read, so a transaction that was open meanwhile is waited for."""
+    with peers(empty_mirror(tmp_path)) as both:
+        store = both.org.world.store
+        with store.transaction() as tx:
+            run = tx.create(RUN, Status="InProgress")
+        both.sync()
+        both.advance(minutes=5)
+        both.sync()
+        held = store.begin()
+        held.create(LOG, OrchestrationInstanceId=run, Kind="StartStep")
+        access.hide_name(store, LOG)
+        both.advance(minutes=1)
+        both.sync()
+        access.show_name(store, LOG)
+        both.advance(minutes=50)
+        log_entries(both.org, 1)
+        both.sync()
+        held.commit()
+        both.advance(minutes=1)
+        both.sync()
+        assert differences(both.org, both.engine) == []
+
+
+@pytest.mark.parametrize("meanwhile", ["full", "death", "refusal"])
+def test_what_was_deleted_and_purged_is_asked_until_it_is_told(tmp_path: Path, meanwhile: str) -> None:
+    """Reading everything again, dying in a first load, or a failed question moves no window of deletes past them."""
+    with peers(empty_mirror(tmp_path)) as both:
+        store = both.org.world.store
+        first, *_ = log_entries(both.org, 11_000 if meanwhile == "death" else 3)
+        both.advance(minutes=30)
+        with pytest.raises(Died) if meanwhile == "death" else nullcontext():
+            both.sync(progress=_die if meanwhile == "death" else None)
+        assert first in in_mirror(both.engine, LogEntry)
+        with store.transaction() as tx:
+            tx.delete(LOG, first)
+        store.purge(LOG, first)
+        both.advance(minutes=30)
+        if meanwhile == "refusal":
+            both.org.faults.arm(Fault(Kind.UNAVAILABLE, match=f"{LOG}/deleted"))
+            both.sync()
+            both.advance(minutes=30)
+        both.sync(full=meanwhile == "full")
+        assert differences(both.org, both.engine) == []
+
+
+def _die(_: Progress) -> None:
+    raise Died
 
 
 def test_more_rows_in_one_second_than_a_page_holds(database_url: str) -> None:

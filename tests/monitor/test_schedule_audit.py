@@ -30,8 +30,8 @@ def runs_of(shop: Workshop, count: int) -> list[str]:
         ]
 
 
-def test_ids_are_audited_once_a_day_for_one_call(tmp_path: Path) -> None:
-    """Every other cycle is one call; the one on which the audit is due is two."""
+def test_ids_are_audited_once_a_day_for_two_calls(tmp_path: Path) -> None:
+    """Every other cycle is one call; the one on which the audit is due is three."""
     with workshop(empty_mirror(tmp_path)) as shop:
         runs_of(shop, 3)
         a_cycle(shop, hours=1)
@@ -44,7 +44,7 @@ def test_ids_are_audited_once_a_day_for_one_call(tmp_path: Path) -> None:
             calls.append(shop.org.api_calls() - before)
             audited.append(report.audit is not None)
         assert audited == [False, False, False, True] * 2
-        assert calls == [1, 1, 1, 2] * 2
+        assert calls == [1, 1, 1, 3] * 2
 
 
 def test_a_purged_run_is_found_by_the_watch(tmp_path: Path) -> None:
@@ -69,7 +69,7 @@ def test_lost_access_is_told_until_it_is_mended(tmp_path: Path) -> None:
             assert [warning for warning in report.warnings if warning.startswith("Partial visibility: of 30 live")]
         assert later.audit is None
         assert later.sync is not None
-        assert later.sync.outcome is SyncOutcome.COMPLETE
+        assert later.sync.outcome is SyncOutcome.PARTIAL
         assert (find_org(shop.engine, shop.client.identity.org_id).last_problem or "").startswith("Partial visibility")
         access.share(shop.org.world.store, shop.org.user_id, runs[:25])
         a_cycle(shop, hours=25)
