@@ -9,11 +9,12 @@ from time import perf_counter
 from sqlalchemy import Engine
 
 from connector.errors import Failure
-from connector.mirror import changes, state
+from connector.mirror import changes, quarantine, state
 from connector.mirror.engine import orgs, writing
 from connector.mirror.tables import Org, SyncPass
 from connector.org.client import OrgClient
 from connector.pace import DAY, Budget, Spend, spend
+from connector.quarantine import warnings as kept_aside
 from connector.report import ObjectReport, Progress, SyncOutcome, SyncReport
 from connector.settings import SyncSettings
 from connector.sweep import Sweep
@@ -57,13 +58,15 @@ class Account:
         now = self.client.now()
         with self.engine.connect() as connection:
             changed_runs = changes.count(connection, org.org_id)
+            kept = quarantine.listed(connection, org.org_id)
         report = SyncReport(
             org=org.name,
             outcome=outcome,
             api_calls=self.api_calls,
             seconds=self.seconds,
             objects=tuple(_object_report(sweep, now) for sweep in sweeps),
-            warnings=tuple(dict.fromkeys(warnings)),
+            warnings=tuple(dict.fromkeys([*warnings, *kept_aside(kept)])),
+            quarantine=tuple(kept),
             changed_runs=changed_runs,
             api_used=self.client.api_used,
             api_max=self.client.api_max,
@@ -76,7 +79,7 @@ class Account:
             finished_at=now,
             outcome=str(outcome),
             api_calls=report.api_calls,
-            report=report.to_json(),
+            report={name: value for name, value in report.to_json().items() if name != "quarantine"},
         )
         _note_reply(org, self.client)
         org.last_attempt_at, org.last_outcome = now, str(outcome)

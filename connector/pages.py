@@ -5,21 +5,23 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import Connection
 
-from connector.mapping import Row, map_records
-from connector.mirror import changes, state, upsert
-from connector.mirror.tables import Mirrored, Run, StatusChange, WorkItem
+from connector.mapping import BadRecord, Row, map_records
+from connector.mirror import changes, quarantine, state, upsert
+from connector.mirror.tables import LogEntry, Mirrored, Run, StatusChange, WorkItem
 
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What one page came to."""
+    """What one page came to. `deleted` rows are those newly marked as deleted; where written, they are `upserted` too."""
 
     rows: Sequence[Row]
     upserted: int
+    deleted: int
     quarantined: int
 
 
@@ -38,48 +40,62 @@ def write_page(
     records: Sequence[Mapping[str, Any]],
     moment: Moment,
     *,
-    quarantined: set[str],
     first_load: bool = False,
     read_again: bool = False,
 ) -> Written:
     """Map and upsert one page; keep what cannot be mapped; note which runs changed and how their status did.
 
-    `quarantined` are the object's Ids in quarantine, kept up to date here. On a first load every row counts as changed
-    and no status change is noted: nothing was seen before. Where rows are `read_again` they count as changed too: fields
-    may have come back without a newer SystemModstamp.
+    On a first load every row counts as changed and no status change is noted: nothing was seen before. Where rows are
+    `read_again` they count as changed too: fields may have come back without a newer SystemModstamp.
     """
-    name = table.salesforce_object
     mapped = map_records(table, records)
-    if mapped.bad:
-        entries = [(bad.record_id, bad.problem, bad.raw) for bad in mapped.bad]
-        state.quarantine(connection, moment.org_id, name, entries, moment.now)
-        quarantined.update(bad.record_id for bad in mapped.bad)
-    elif quarantined:
-        cured = quarantined.intersection(row["id"] for row in mapped.rows)
-        state.release(connection, moment.org_id, name, cured)
-        quarantined -= cured
-    newer = [] if first_load else _newer(connection, table, mapped.rows, moment)
+    deleted, kept = _keep(connection, table, mapped.bad, moment)
+    quarantine.release(connection, moment.org_id, table.salesforce_object, (row["id"] for row in mapped.rows))
+    changed: Sequence[Row] = mapped.rows
+    if not first_load:
+        newer, marked = _newer(connection, table, mapped.rows, moment)
+        changed = mapped.rows if read_again else newer
+        deleted += marked
     upserted = upsert.upsert(connection, table, mapped.rows, org_id=moment.org_id, seen_at=moment.now)
-    changed = mapped.rows if first_load or read_again else newer
     changes.note(connection, moment.org_id, _runs_of(connection, moment.org_id, table, changed))
-    return Written(mapped.rows, upserted, len(mapped.bad))
+    return Written(mapped.rows, upserted, deleted, kept)
 
 
-def _newer(connection: Connection, table: type[Mirrored], rows: Sequence[Row], moment: Moment) -> list[Row]:
-    """The rows that are new or newer than the mirror's, their changes of status recorded. Must look before the upsert."""
-    columns = ("system_modstamp", "status") if table is Run else ("system_modstamp",)
+def _keep(connection: Connection, table: type[Mirrored], bad: Sequence[BadRecord], moment: Moment) -> tuple[int, int]:
+    """Put records aside; how many rows were marked as deleted, and how many records kept.
+
+    Of a record that was deleted in the org nothing else matters, and nobody could put it right.
+    """
+    gone = [record.record_id for record in bad if record.is_deleted]
+    kept = [(record.record_id, record.problem, record.raw) for record in bad if not record.is_deleted]
+    quarantine.keep(connection, moment.org_id, table.salesforce_object, kept, moment.now)
+    return delete_rows(connection, table, moment.org_id, gone), len(kept)
+
+
+def _newer(connection: Connection, table: type[Mirrored], rows: Sequence[Row], moment: Moment) -> tuple[list[Row], int]:
+    """The rows that are new or differ from the mirror's, their changes of status recorded; how many turn into deleted ones.
+
+    Must look before the upsert. Two changes within one second have one SystemModstamp, so status and deletion count too.
+    """
+    columns = ("system_modstamp", "is_deleted") if table is LogEntry else ("system_modstamp", "is_deleted", "status")
     before = upsert.known(connection, table, moment.org_id, (row["id"] for row in rows), *columns)
-    changed = [row for row in rows if row["id"] not in before or before[row["id"]][0] < row["system_modstamp"]]
+    pick = itemgetter(*columns)
+    changed = [row for row in rows if _differs(before.get(row["id"]), pick(row))]
     if table is Run:
         state.record_status_changes(connection, _status_changes(changed, before, moment))
-    return changed
+    return changed, sum(row["is_deleted"] and row["id"] in before and not before[row["id"]][1] for row in changed)
+
+
+def _differs(old: tuple[Any, ...] | None, new: tuple[Any, ...]) -> bool:
+    """Whether the new values are others and the upsert will write them; both begin with the SystemModstamp."""
+    return old is None or (old != new and old[0] <= new[0])
 
 
 def _status_changes(
     rows: Iterable[Row], before: Mapping[str, tuple[Any, ...]], moment: Moment
 ) -> Iterable[StatusChange]:
     for row in rows:
-        old = before[row["id"]][1] if row["id"] in before else None
+        old = before[row["id"]][2] if row["id"] in before else None
         if old != row["status"]:
             yield StatusChange(
                 org_id=moment.org_id,
@@ -109,7 +125,8 @@ def note_rows(connection: Connection, table: type[Mirrored], org_id: str, ids: C
 
 
 def delete_rows(connection: Connection, table: type[Mirrored], org_id: str, ids: Collection[str]) -> int:
-    """Mark rows as deleted; how many were not marked before."""
+    """Mark rows as deleted; how many were not marked before. None of them is in quarantine any longer."""
+    quarantine.release(connection, org_id, table.salesforce_object, ids)
     fresh = upsert.mark_deleted(connection, table, org_id, ids)
     note_rows(connection, table, org_id, fresh)
     return len(fresh)

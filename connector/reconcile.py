@@ -20,7 +20,7 @@ from sqlalchemy import Engine
 from connector import drift
 from connector.audits import partial_visibility, vanished
 from connector.errors import Failure, MirrorUnusable
-from connector.mirror import audit, changes, state, upsert
+from connector.mirror import audit, changes, quarantine, state, upsert
 from connector.mirror.audit import Span
 from connector.mirror.engine import writer_lock, writing
 from connector.mirror.tables import MIRRORED, Mirrored, Org, SyncCursor, SyncPass
@@ -277,24 +277,33 @@ class _Audit:
 
     def _put_right(self, subject: _Subject) -> None:
         """Read every row in question once more, deleted ones too; what still cannot be seen has vanished."""
-        asked = sorted(subject.missing | subject.unknown)
+        aside = self._kept_aside(subject)
+        asked = sorted(subject.missing | subject.unknown | aside)
         found: set[str] = set()
         for chunk in upsert.chunks(asked, FETCHED_AT_ONCE):
             records = self._fetch(subject, chunk)
             found.update(record["Id"] for record in records)
             with writing(self.engine) as connection:
                 moment = Moment(self.org.org_id, self.started_at, self.org.last_success_at)
-                written = write_page(connection, subject.table, records, moment, quarantined=set(), read_again=True)
+                written = write_page(connection, subject.table, records, moment, read_again=True)
                 subject.returned += written.upserted
         gone = subject.missing - found
         subject.vanished = len(gone)
         with writing(self.engine) as connection:
             audit.mark_vanished(connection, subject.table, self.org.org_id, gone, self.started_at)
             note_rows(connection, subject.table, self.org.org_id, gone)
+            quarantine.release(connection, self.org.org_id, subject.cursor.object_name, aside - found)
             subject.cursor.audited_until = subject.compared_until or subject.cursor.audited_until
             state.store(connection, subject.cursor)
         if gone:
             self.warnings.append(vanished(subject.cursor.object_name, len(gone)))
+
+    def _kept_aside(self, subject: _Subject) -> set[str]:
+        """Records in quarantine are read again: they may be mended, or gone where no poll is told. Not while sight is lost."""
+        if subject.alarm:
+            return set()
+        with self.engine.connect() as connection:
+            return quarantine.ids(connection, self.org.org_id, subject.cursor.object_name)
 
     def _fetch(self, subject: _Subject, ids: Sequence[str]) -> list[Mapping[str, Any]]:
         fields = drift.select_list(subject.table, subject.cursor.missing_fields)

@@ -8,6 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from connector.mirror.quarantine import Kept
 from connector.pace import Spend
 
 SCHEMA_VERSION = 1
@@ -17,13 +18,17 @@ class SyncOutcome(StrEnum):
     """How a pass ended. A partial pass is its own outcome, never a success."""
 
     COMPLETE = "COMPLETE"
-    PARTIAL = "PARTIAL"  # something was read and committed, and something could not be read
+    PARTIAL = "PARTIAL"  # something was read and committed, and something that was looked for could not be read
     FAILED = "FAILED"  # nothing was read
 
 
 @dataclass(frozen=True, slots=True)
 class ObjectReport:
-    """One object's part of a pass. `lag_seconds` is the org's time minus the watermark: how far the mirror may be behind."""
+    """One object's part of a pass.
+
+    `deleted` rows were newly marked as deleted, whichever way the org told. `lag_seconds` is the org's time minus the
+    watermark: how far the mirror may be behind. `calls` is how many calls the object took part in; objects share calls.
+    """
 
     object: str
     read: int
@@ -39,7 +44,10 @@ class ObjectReport:
 
 @dataclass(frozen=True, slots=True)
 class SyncReport:
-    """One pass. `changed_runs` is how many runs changed, themselves or below them, and wait to be judged."""
+    """One pass. `changed_runs` is how many runs changed, themselves or below them, and wait to be judged.
+
+    `quarantine` is everything that is kept aside after it, whenever it was met.
+    """
 
     org: str
     outcome: SyncOutcome
@@ -47,6 +55,7 @@ class SyncReport:
     seconds: float
     objects: tuple[ObjectReport, ...]
     warnings: tuple[str, ...]
+    quarantine: tuple[Kept, ...]
     changed_runs: int
     api_used: int | None
     api_max: int | None
@@ -65,6 +74,7 @@ class SyncReport:
             "seconds": round(self.seconds, 3),
             "objects": [_object_json(report) for report in self.objects],
             "warnings": list(self.warnings),
+            "quarantine": [_kept_json(kept) for kept in self.quarantine],
             "changed_runs": self.changed_runs,
         }
 
@@ -74,6 +84,10 @@ def _object_json(report: ObjectReport) -> dict[str, Any]:
     document["watermark"] = utc_text(report.watermark)
     document["seconds"] = round(report.seconds, 3)
     return document
+
+
+def _kept_json(kept: Kept) -> dict[str, Any]:
+    return asdict(kept) | {"seen_at": utc_text(kept.seen_at), "mirrored_at": utc_text(kept.mirrored_at)}
 
 
 def utc_text(moment: datetime | None) -> str | None:

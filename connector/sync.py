@@ -19,7 +19,7 @@ from connector.account import Account, note_failed_sign_in
 from connector.audits import is_past, standing_alarms
 from connector.errors import Failure, OrgRefused, PermissionDenied, UsageError
 from connector.mapping import fields_of
-from connector.mirror import changes, names, state, upsert
+from connector.mirror import changes, names, quarantine, state, upsert
 from connector.mirror.engine import writer_lock, writing
 from connector.mirror.tables import MIRRORED, Mirrored, Org, Run, SyncCursor, WorkItem
 from connector.org import composite, soql
@@ -80,14 +80,13 @@ class _Pass:
         )
         self.looked_before_at = self.org.last_success_at
         self.cursors = state.load_cursors(engine, identity.org_id, self.started_at)
-        self.quarantined = state.quarantined_ids(engine, identity.org_id)
         self.sweeps: list[Sweep] = []
         self.warnings: list[str] = []
-        self.remember = self.committed = self.described = False
+        self.remember = self.full = self.committed = self.described = False
 
     def plan(self, *, full: bool, since: datetime | None, only_runs: Sequence[str] | None) -> None:
         """Decide what each object's sweep reads. Raises UsageError for a `since` that would hide runs to be saved."""
-        self.remember = only_runs is None
+        self.remember, self.full = only_runs is None, full
         if since is not None:
             self._check_bound(since, full=full)
         for table in MIRRORED:
@@ -128,7 +127,8 @@ class _Pass:
             self._require_runs()
         except Failure as failure:
             if not self.committed or isinstance(failure, PermissionDenied):
-                self._finish(SyncOutcome.FAILED, failure.what)
+                is_empty = not any(sweep.tally.read for sweep in self.sweeps)
+                self._finish(SyncOutcome.FAILED if is_empty else SyncOutcome.PARTIAL, failure.what)
                 raise
             problem = failure.what
         self._gather_evidence()
@@ -184,6 +184,8 @@ class _Pass:
             self._learn(connection, replies)
             if first:
                 self._cover(connection, replies, waited)
+                if self.full:
+                    quarantine.release_nameless(connection, self.org.org_id)
             for sweep, queries in reading:
                 sweep.tally.calls += 1
                 sweep.tally.seconds += waited / len(reading)
@@ -274,12 +276,12 @@ class _Pass:
             sweep.table,
             sweep.take(reply),
             Moment(self.org.org_id, self.client.now(), self.looked_before_at),
-            quarantined=self.quarantined[sweep.name],
             first_load=not sweep.cursor.loaded,
             read_again=sweep.is_from_the_start,
         )
         sweep.committed_to(written.rows)
         sweep.tally.upserted += written.upserted
+        sweep.tally.deleted += written.deleted
         sweep.tally.quarantined += written.quarantined
         sweep.tally.seconds += perf_counter() - began
 

@@ -1,16 +1,15 @@
-"""What a pass remembers in the mirror: the org, its cursors, its history, status changes and quarantined records."""
+"""What a pass remembers in the mirror: the org, its cursors, its history and status changes."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import datetime, timedelta
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from sqlalchemy import Connection, Engine, delete, func, insert
 from sqlmodel import Session, SQLModel, col, select
 
-from connector.mirror.tables import MIRRORED, Org, Quarantined, StatusChange, SyncCursor, SyncPass
-from connector.mirror.upsert import CHUNK, chunks
+from connector.mirror.tables import MIRRORED, Org, StatusChange, SyncCursor, SyncPass
 
 M = TypeVar("M", bound=SQLModel)
 
@@ -80,50 +79,3 @@ def record_status_changes(connection: Connection, changes: Iterable[StatusChange
     values = [change.model_dump(exclude={"id"}) for change in changes]
     if values:
         connection.execute(insert(StatusChange), values)
-
-
-def quarantine(
-    connection: Connection,
-    org_id: str,
-    object_name: str,
-    bad: Iterable[tuple[str, str, Mapping[str, Any]]],
-    now: datetime,
-) -> None:
-    """Keep records that could not be mapped: (record Id, problem, raw record)."""
-    store(
-        connection,
-        *(
-            Quarantined(
-                org_id=org_id,
-                object_name=object_name,
-                record_id=record_id,
-                problem=problem,
-                raw=dict(raw),
-                seen_at=now,
-            )
-            for record_id, problem, raw in bad
-        ),
-    )
-
-
-def quarantined_ids(engine: Engine, org_id: str) -> dict[str, set[str]]:
-    """The Ids in quarantine, by object."""
-    found: dict[str, set[str]] = {table.salesforce_object: set() for table in MIRRORED}
-    with Session(engine) as session:
-        for name, record_id in session.exec(
-            select(Quarantined.object_name, Quarantined.record_id).where(Quarantined.org_id == org_id)
-        ):
-            found[name].add(record_id)
-    return found
-
-
-def release(connection: Connection, org_id: str, object_name: str, ids: Iterable[str]) -> None:
-    """Records that could be mapped after all are no longer quarantined."""
-    for chunk in chunks(ids, CHUNK):
-        connection.execute(
-            delete(Quarantined).where(
-                col(Quarantined.org_id) == org_id,
-                col(Quarantined.object_name) == object_name,
-                col(Quarantined.record_id).in_(chunk),
-            )
-        )

@@ -6,6 +6,7 @@ and an unbounded re-login, so those are connector.org.session's.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -19,6 +20,7 @@ from connector.org.composite import Subreply, Subrequest
 from connector.org.session import OrgSession
 from connector.settings import OrgSettings
 
+VERSION = re.compile(r"\d+\.\d")
 ID_ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"
 
 
@@ -109,12 +111,9 @@ class OrgClient:
         document = composite.body(subrequests, f"/services/data/v{self.identity.api_version}")
         reply = self._api.restful("composite", method="POST", data=orjson.dumps(document), is_read=True)
         try:
-            return [
-                Subreply(item["referenceId"], item["httpStatusCode"], item["body"])
-                for item in reply["compositeResponse"]
-            ]
-        except (KeyError, TypeError) as strange:
-            raise OrgUnreachable("The org's answer to a composite request has an unknown shape.") from strange
+            return composite.answers(subrequests, reply)
+        except ValueError as strange:
+            raise _unreadable("a composite request") from strange
 
     def query(self, soql: str) -> Iterator[Mapping[str, Any]]:
         """The records that a SELECT finds, page by page; one API call a page."""
@@ -126,9 +125,9 @@ class OrgClient:
 
     def rest_of(self, page: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
         """The records of a page and of those behind it; one API call for each further page."""
-        yield from page["records"]
+        yield from _checked_page(page)["records"]
         while not page["done"]:
-            page = self._session.request("GET", f"{self._session.origin}{page['nextRecordsUrl']}").json()
+            page = _checked_page(self._session.request("GET", f"{self._session.origin}{page['nextRecordsUrl']}").json())
             yield from page["records"]
 
     def update(self, records: Sequence[Mapping[str, Any]]) -> Any:
@@ -147,7 +146,8 @@ class OrgClient:
 
     def _newest_version(self) -> str:
         offered = self._session.request("GET", f"{self._session.origin}/services/data").json()
-        versions = [entry["version"] for entry in offered or () if isinstance(entry, Mapping) and "version" in entry]
+        entries = [entry for entry in offered if isinstance(entry, Mapping)] if isinstance(offered, list) else []
+        versions = [entry["version"] for entry in entries if VERSION.fullmatch(str(entry.get("version")))]
         if not versions:
             raise OrgUnreachable(
                 f"{self.settings.instance_url} offers no API version, so it may not be a Salesforce org.",
@@ -161,8 +161,10 @@ class OrgClient:
             info = self._session.request("GET", f"{self._session.origin}/services/oauth2/userinfo").json()
         except PermissionDenied:
             info = {}
+        if not isinstance(info, Mapping):
+            raise _unreadable("who the user is")
         org_from_url, _, user_from_url = identity_url.partition("/id/")[2].partition("/")
-        org_id = info.get("organization_id") or org_from_url or token.partition("!")[0]
+        org_id = str(info.get("organization_id") or org_from_url or token.partition("!")[0])
         if not org_id.startswith("00D") or len(org_id) not in {15, 18}:
             raise SignInFailed(
                 "The access token does not tell which org it belongs to.",
@@ -175,6 +177,20 @@ class OrgClient:
             instance_url=self.settings.instance_url.rstrip("/"),
             api_version=version,
         )
+
+
+def _checked_page(page: Any) -> Mapping[str, Any]:
+    if not (isinstance(page, Mapping) and composite.is_page(page)):
+        raise _unreadable("a query")
+    return page
+
+
+def _unreadable(question: str) -> OrgUnreachable:
+    return OrgUnreachable(
+        f"The org's answer to {question} has an unknown shape.",
+        meaning="The mirror stays as old as it is; deadlines keep running.",
+        next_step="Check the instance URL, and what stands between here and the org (a proxy, a portal), then try again.",
+    )
 
 
 def long_id(record_id: str) -> str:

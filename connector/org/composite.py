@@ -6,24 +6,63 @@ Composite). A page can name the next one by reference, so that one call reads up
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote, quote_plus
 
-from connector.org.replies import LIMIT_CODE, TRANSIENT_CODES, TRANSIENT_STATUSES, code_and_message
+from connector.org.replies import LIMIT_CODE, TRANSIENT_CODES, TRANSIENT_STATUSES, code_and_message, moment
 
 MAX_SUBREQUESTS = 25
 MAX_QUERIES = 5
+UNREADABLE = "UNREADABLE_ANSWER"  # stands where Salesforce's errorCode would
+
+
+def is_page(body: Mapping[str, Any]) -> bool:
+    """Whether this is one page of a query's records."""
+    total, done, records = body.get("totalSize"), body.get("done"), body.get("records")
+    return (
+        type(total) is int
+        and (done is True or (done is False and isinstance(body.get("nextRecordsUrl"), str)))
+        and _are_objects(records)
+    )
+
+
+def _are_objects(value: Any) -> bool:
+    return isinstance(value, list) and all(type(each) is dict for each in value)
+
+
+def _tells_updates(body: Mapping[str, Any]) -> bool:
+    return moment(body.get("latestDateCovered")) is not None
+
+
+def _tells_deletes(body: Mapping[str, Any]) -> bool:
+    gone = body.get("deletedRecords")
+    return _tells_updates(body) and _are_objects(gone) and all(isinstance(each.get("id"), str) for each in gone or ())
+
+
+def _describes(body: Mapping[str, Any]) -> bool:
+    fields = body.get("fields")
+    return _are_objects(fields) and all(isinstance(each.get("name"), str) for each in fields or ())
 
 
 @dataclass(frozen=True, slots=True)
 class Subrequest:
-    """One GET inside a composite. `path` is relative to /services/data/vNN.N/ unless it starts with / or @."""
+    """One GET inside a composite. `path` is relative to /services/data/vNN.N/ unless it starts with / or @.
+
+    `fits` says whether an object is what such a request is answered with.
+    """
 
     ref: str
     path: str
+    fits: Callable[[Mapping[str, Any]], bool] = is_page
+
+    @property
+    def leans_on(self) -> str:
+        """The subrequest whose answer names the address of this one; empty where it has its own."""
+        return self.path[2:].partition(".")[0] if self.path.startswith("@") else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,22 +112,22 @@ def pages(ref: str, next_url: str, count: int) -> list[Subrequest]:
 
 def updated(ref: str, object_name: str, start: datetime, end: datetime) -> Subrequest:
     """Ids changed in a window of whole minutes, and `latestDateCovered` (REST API guide: Get Updated)."""
-    return Subrequest(ref, f"sobjects/{object_name}/updated/?start={_moment(start)}&end={_moment(end)}")
+    return Subrequest(ref, f"sobjects/{object_name}/updated/?start={_text(start)}&end={_text(end)}", _tells_updates)
 
 
 def deleted(ref: str, object_name: str, start: datetime, end: datetime) -> Subrequest:
     """Ids deleted in a window of whole minutes, at most 15 days back (REST API guide: Get Deleted)."""
-    return Subrequest(ref, f"sobjects/{object_name}/deleted/?start={_moment(start)}&end={_moment(end)}")
+    return Subrequest(ref, f"sobjects/{object_name}/deleted/?start={_text(start)}&end={_text(end)}", _tells_deletes)
 
 
 def describe(ref: str, object_name: str) -> Subrequest:
     """What this user can see of an object and its fields."""
-    return Subrequest(ref, f"sobjects/{object_name}/describe")
+    return Subrequest(ref, f"sobjects/{object_name}/describe", _describes)
 
 
 def record(ref: str, object_name: str, record_id: str, fields: Iterable[str]) -> Subrequest:
     """Some fields of one record; not a query, so it does not use up one of the five."""
-    return Subrequest(ref, f"sobjects/{object_name}/{record_id}?fields={','.join(fields)}")
+    return Subrequest(ref, f"sobjects/{object_name}/{record_id}?fields={','.join(fields)}", bool)
 
 
 def body(subrequests: Sequence[Subrequest], version_path: str) -> dict[str, Any]:
@@ -107,5 +146,36 @@ def body(subrequests: Sequence[Subrequest], version_path: str) -> dict[str, Any]
     }
 
 
-def _moment(value: datetime) -> str:
+def answers(subrequests: Sequence[Subrequest], document: Any) -> list[Subreply]:
+    """What a composite's reply says to each subrequest, in the order asked. Raises ValueError where it is no such reply.
+
+    A missing answer, and a success of another shape than such a request is answered with, count as hiccups. So does every
+    page behind one in the same chain: its rows must not be taken for those that are next.
+    """
+    listed = document.get("compositeResponse") if isinstance(document, Mapping) else None
+    if not _are_objects(listed):
+        raise ValueError("no composite reply")
+    given = {str(answer.get("referenceId")): answer for answer in listed or ()}
+    found: dict[str, Subreply] = {}
+    for request in subrequests:
+        before = found.get(request.leans_on)
+        reply = _reply(request, given.get(request.ref, {}))
+        found[request.ref] = _unreadable(request) if before and not before.ok and reply.ok else reply
+    return list(found.values())
+
+
+def _reply(request: Subrequest, answer: Mapping[str, Any]) -> Subreply:
+    status = answer.get("httpStatusCode")
+    if type(status) is not int:
+        return _unreadable(request)
+    reply = Subreply(request.ref, status, answer.get("body"))
+    return _unreadable(request) if status < 300 and not (reply.ok and request.fits(reply.body)) else reply
+
+
+def _unreadable(request: Subrequest) -> Subreply:
+    problem = {"errorCode": UNREADABLE, "message": f"the org's answer to {request.ref} has an unknown shape"}
+    return Subreply(request.ref, HTTPStatus.BAD_GATEWAY, [problem])
+
+
+def _text(value: datetime) -> str:
     return quote(value.isoformat(timespec="seconds"), safe="")

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Any
+
+from pydantic_core import from_json
 
 from connector.errors import ApiLimitReached, OrgRefused, OrgUnreachable, PermissionDenied, RepriseError
 
@@ -13,6 +18,15 @@ TRANSIENT_CODES = frozenset({"QUERY_TIMEOUT", "SERVER_UNAVAILABLE", "UNABLE_TO_L
 LIMIT_CODE = "REQUEST_LIMIT_EXCEEDED"
 # The other limits of that code, such as ConcurrentPerOrgLongTxn, pass within seconds.
 DAILY_LIMIT = "TotalRequests"
+
+
+DIGITS = re.compile("[0-9]{1,9}")  # a billion calls a day are more than any org is allowed
+YEARS = range(1700, 4001)  # SOQL and SOSL Reference: Date Formats, "Minimum and Maximum Dates"
+
+# What follows a backslash in JSON text: a character outside the 16-bit plane as a pair of surrogates; NUL or half a pair;
+# anything else.
+ESCAPE = re.compile(r"\\(?:u[dD][89abAB]..\\u[dD][c-fC-F]..|(?P<unstorable>u0000|u[dD][89a-fA-F]..)|.)", re.DOTALL)
+NUL = b"\\u0000"
 
 
 class Transient(OrgUnreachable):
@@ -71,11 +85,49 @@ def code_and_message(document: Any) -> tuple[str, str]:
     return str(code), str(first.get("message") or first.get("error_description") or "")
 
 
+def parsed(content: bytes) -> Any:
+    """A reply's JSON; values that repeat share one string, which halves a page. Raises ValueError where it is something else.
+
+    NUL, which PostgreSQL's text cannot hold, half a surrogate pair and bytes that are no UTF-8 become U+FFFD: in a name or a
+    comment they are harmless, and their record may be a run that must be seen.
+    """
+    if NUL not in content:
+        try:
+            return from_json(content)
+        except ValueError:
+            pass
+    return from_json(ESCAPE.sub(_storable, content.decode(errors="replace")))
+
+
+def _storable(escape: re.Match[str]) -> str:
+    return r"\ufffd" if escape["unstorable"] else escape[0]
+
+
+def moment(text: Any) -> datetime | None:
+    """A moment of Salesforce's JSON, in UTC; None where it is something else."""
+    try:
+        found = datetime.fromisoformat(text)
+    except (TypeError, ValueError):
+        return None
+    return found.astimezone(UTC) if found.tzinfo and found.year in YEARS else None
+
+
+def header_moment(header: str) -> datetime | None:
+    """The moment of a Date header, in UTC; None where it is something else."""
+    try:
+        found = parsedate_to_datetime(header)
+    except ValueError:
+        return None
+    if found.year not in YEARS:
+        return None
+    return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)  # -0000 (RFC 5322) has none
+
+
 def limit_usage(header: str) -> tuple[int, int] | None:
     """(used, allowed) out of `Sforce-Limit-Info: api-usage=18/5000; ...`; other keys come and go (REST API guide)."""
     for part in header.replace(",", ";").split(";"):
         key, _, value = part.strip().partition("=")
         used, _, allowed = value.partition("/")
-        if key == "api-usage" and used.isdigit() and allowed.isdigit():
+        if key == "api-usage" and DIGITS.fullmatch(used) and DIGITS.fullmatch(allowed):
             return int(used), int(allowed)
     return None

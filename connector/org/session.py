@@ -9,18 +9,24 @@ import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import requests
 import stamina
-from pydantic_core import from_json
 from requests.adapters import HTTPAdapter
 
 from connector.errors import ApiLimitReached, ConfigError, Failure, OrgUnreachable, SignInFailed
 from connector.org.auth import GivenToken, grant_for
-from connector.org.replies import SessionExpired, Transient, code_and_message, limit_usage, refusal
+from connector.org.replies import (
+    SessionExpired,
+    Transient,
+    code_and_message,
+    header_moment,
+    limit_usage,
+    parsed,
+    refusal,
+)
 from connector.settings import LOOPBACK, OrgSettings
 
 T = TypeVar("T")
@@ -44,14 +50,14 @@ class Token:
 
 
 class Reply(requests.Response):
-    """A response whose JSON is parsed once, by pydantic's parser: values that repeat share one string, which halves a page."""
+    """A response whose JSON is parsed once, and so that its text can be stored."""
 
     _document: Any = None
 
     def json(self, **_kwargs: Any) -> Any:
         """The body as Python values. Raises ValueError where it is not JSON."""
         if self._document is None:
-            self._document = from_json(self.content)
+            self._document = parsed(self.content)
         return self._document
 
 
@@ -123,9 +129,10 @@ class OrgSession(requests.Session):
     def _ask_for_token(self, form: Mapping[str, str]) -> Token:
         reply = self._exchange("POST", f"{self.origin}/services/oauth2/token", data=form)
         document = _document(reply)
-        if not reply.ok or not isinstance(document, dict) or "access_token" not in document:
+        value = document.get("access_token") if isinstance(document, dict) else None
+        if not reply.ok or not isinstance(value, str):
             raise _sign_in_failed(reply.status_code, document)
-        return Token(document["access_token"], document.get("id", ""))
+        return Token(value, str(document.get("id") or ""))
 
     def _persistently(self, send: Callable[[], T]) -> T:
         context = stamina.retry_context(
@@ -188,9 +195,9 @@ class OrgSession(requests.Session):
         usage = limit_usage(reply.headers.get("Sforce-Limit-Info", ""))
         if usage is not None:
             self.api_used, self.api_max = usage
-        date = reply.headers.get("Date")
-        if date:
-            self.reply_time = parsedate_to_datetime(date).astimezone(UTC)
+        shown = header_moment(reply.headers.get("Date", ""))
+        if shown is not None:
+            self.reply_time = shown
             # The header is cut to whole seconds, so on average it is half a second behind.
             self._skew = self.reply_time + timedelta(seconds=0.5) - self._clock()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,10 +15,12 @@ from tui.format import Column, Line, Span, Tone, count, in_words, length_of_time
 from tui.opened import mirror, org_client, settings_of, sync_and_judge
 
 if TYPE_CHECKING:
+    from connector.mirror.quarantine import Kept
     from connector.reconcile import ReconcileReport
     from connector.report import Progress, SyncReport
 
 OUTCOME_TONES = {"COMPLETE": Tone.GOOD, "PARTIAL": Tone.WARNING, "FAILED": Tone.BAD}
+MOST_LISTED = 20  # records in quarantine
 
 
 def _bound(text: str) -> timedelta | datetime:
@@ -46,7 +48,8 @@ def sync(
 ) -> ExitCode:
     """Bring the mirror up to date with the org, in one pass.
 
-    Afterwards the failed runs are judged anew.
+    Afterwards the failed runs are judged anew. Records that cannot be
+    understood are kept aside and listed until they can be, or are gone.
     """
     asked = Asked.of(context)
     settings = settings_of(context)
@@ -102,13 +105,7 @@ def report_lines(report: SyncReport, width: int) -> Iterator[Line]:
             [Span(each.object.removeprefix("FlowOrchestration")), *(Span(f"{n:,}") for n in figures), Span(lag)]
         )
     yield from table(columns, rows, min(width, 80))
-    total = sum(each.read for each in report.objects)
-    calls = count(report.api_calls, "API call")
-    used = f" ({report.api_used:,} of {report.api_max:,} used today)" if report.api_used and report.api_max else ""
-    yield (
-        Span(report.outcome.lower(), OUTCOME_TONES[report.outcome]),
-        Span(f": {count(total, 'row')} in {report.seconds:.1f} s, {calls}{used}"),
-    )
+    yield _total(report)
     if report.spend and report.api_max:
         spend = report.spend
         yield (
@@ -117,3 +114,33 @@ def report_lines(report: SyncReport, width: int) -> Iterator[Line]:
                 f" takes {spend.forecast:,} a day, {spend.forecast / report.api_max:.1%} of the allowance."
             ),
         )
+    yield from _kept_aside(report.quarantine, width)
+
+
+def _total(report: SyncReport) -> Line:
+    total = sum(each.read for each in report.objects)
+    calls = count(report.api_calls, "API call")
+    used = f" ({report.api_used:,} of {report.api_max:,} used today)" if report.api_used and report.api_max else ""
+    return (
+        Span(report.outcome.lower(), OUTCOME_TONES[report.outcome]),
+        Span(f": {count(total, 'row')} in {report.seconds:.1f} s, {calls}{used}"),
+    )
+
+
+def _kept_aside(kept: Sequence[Kept], width: int) -> Iterator[Line]:
+    """The records in quarantine, as many as fit a glance."""
+    if not kept:
+        return
+    columns = (Column("KEPT ASIDE"), Column("ID"), Column("SINCE"), Column("PROBLEM", share=1, minimum=12))
+    rows = [
+        [
+            Span(each.object.removeprefix("FlowOrchestration")),
+            Span(each.id),
+            Span(f"{each.seen_at:%Y-%m-%d %H:%M}Z"),
+            Span(each.problem),
+        ]
+        for each in kept[:MOST_LISTED]
+    ]
+    yield from table(columns, rows, width)
+    if len(kept) > MOST_LISTED:
+        yield (Span(f"and {len(kept) - MOST_LISTED:,} more; `reprise sync --json` lists all."),)
