@@ -1,4 +1,6 @@
-"""Kill -9 at random points of a pass, again and again on the same mirror; afterwards it must equal the org.
+"""Kill -9 at random points of a pass or of the judging after it, again and again on the same mirror.
+
+Afterwards the mirror must equal the org, and no verdict may have been forgotten.
 
     python -m tests.chaos.kill --count 200
 
@@ -28,10 +30,11 @@ from connector.org.client import OrgClient
 from connector.report import SyncOutcome
 from connector.settings import AccessTokenLogin, OrgSettings, SyncSettings
 from connector.sync import sync
-from tests.connector.peers import Peers, differences, log_entries, peers
+from monitor.assess import assess
+from tests.connector.peers import Peers, differences, log_entries, peers, stale_verdicts
 from tests.mirrors import empty_mirror
 
-POINTS = {"before_cursor_execute": 40, "after_cursor_execute": 40, "commit": 4}  # how many a pass has, about
+POINTS = {"before_cursor_execute": 60, "after_cursor_execute": 60, "commit": 5}  # how many a pass has, about
 NEW_MIRROR_EVERY = 5  # kills, so that first loads are hit as well as polls
 
 
@@ -47,7 +50,9 @@ def victim(url: str, token: str, database: str, point: str, after: int) -> None:
 
     event.listen(engine, point, strike)
     login = AccessTokenLogin(access_token=SecretStr(token))
-    sync(OrgClient(OrgSettings(instance_url=url, login=login, api_version="67.0")), engine, SyncSettings())
+    client = OrgClient(OrgSettings(instance_url=url, login=login, api_version="67.0"))
+    sync(client, engine, SyncSettings())
+    assess(engine, client.now(), everything=False)
 
 
 def something_happens(both: Peers, chance: random.Random) -> None:
@@ -68,7 +73,9 @@ def kill(count: int, seed: int, folder: Path, progress: Callable[[int, int], Non
     """
     chance = random.Random(seed)
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["connector.sync", "simple_salesforce.api", "tests.connector.peers"])
+    context.set_forkserver_preload(
+        ["connector.sync", "monitor.assess", "simple_salesforce.api", "tests.connector.peers"]
+    )
     died = passes = 0
     for wanted in range(NEW_MIRROR_EVERY, count + NEW_MIRROR_EVERY, NEW_MIRROR_EVERY):
         # An org of its own for each mirror: else the first load of the n-th would read the changes of all before it.
@@ -100,6 +107,7 @@ def _becomes_whole(both: Peers) -> None:
     assert report.outcome is SyncOutcome.COMPLETE, report.warnings
     found = differences(both.org, both.engine)
     assert found == [], (both.engine.url, found[:5])
+    assert stale_verdicts(both.engine, both.client.now()) == set()
 
 
 def main() -> None:

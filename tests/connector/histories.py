@@ -16,7 +16,7 @@ import stamina
 from hypothesis import HealthCheck, seed, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
-from sqlalchemy import Engine, event, inspect, select, text
+from sqlalchemy import Engine, event, inspect, text
 
 from connector.errors import Failure
 from connector.mirror.engine import open_mirror, writing
@@ -30,8 +30,7 @@ from fixtures.org.errors import SalesforceError
 from fixtures.org.faults import Fault, Kind
 from fixtures.org.transaction import HeldTransaction, Transaction
 from monitor.assess import assess
-from monitor.assessment import Assessment
-from tests.connector.peers import differences, log_entries, token_client
+from tests.connector.peers import differences, log_entries, stale_verdicts, token_client
 
 RUN, STAGE, STEP, ITEM, LOG = (table.salesforce_object for table in MIRRORED)
 STATUSES = ("Error", "InProgress", "Error", "Completed", "Suspended", "Brand New")
@@ -102,13 +101,8 @@ class History(RuleBasedStateMachine):
 
     def verdicts_are_current(self) -> None:
         """No change was forgotten on the way to the verdicts."""
-        now = self.client.now()
-        kept = []
-        for everything in (False, True):
-            assess(self.engine, now, everything=everything)
-            with self.engine.connect() as connection:
-                kept.append(set(connection.execute(select(Assessment)).all()))
-        assert kept[0] == kept[1], kept[0] ^ kept[1]
+        found = stale_verdicts(self.engine, self.client.now())
+        assert found == set(), found
 
     def an_audit_finds_the_rest(self) -> None:
         """After the Id audit nothing differs."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,8 @@ from connector.settings import AccessTokenLogin, ClientCredentialsLogin, OrgSett
 from connector.sync import sync
 from fixtures.org import ids, serve
 from fixtures.org.running import RunningOrg
+from monitor.assess import assess
+from monitor.assessment import Assessment
 
 
 def client_for(org: RunningOrg, **changes: Any) -> OrgClient:
@@ -114,6 +116,16 @@ def _compare(
         for name, value in there[key].items():
             if here[key][name] != value:
                 yield key, f"{name} is {here[key][name]!r}, in the org {value!r}"
+
+
+def stale_verdicts(engine: Engine, now: datetime) -> set[Any]:
+    """Verdicts, brought up to date run by run, that are not those that judging every run gives."""
+    kept = []
+    for everything in (False, True):
+        assess(engine, now, everything=everything)
+        with engine.connect() as connection:
+            kept.append(set(connection.execute(select(Assessment)).all()))
+    return kept[0] ^ kept[1]
 
 
 def runs_to_judge(engine: Engine) -> set[str]:
