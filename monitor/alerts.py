@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import NAMESPACE_OID, uuid5
 
@@ -23,7 +23,7 @@ from monitor.assessment import Assessment
 from monitor.channels import Message
 from monitor.failed import IS_FAILED, FailedRun, failed_runs
 from monitor.ledger import AlertMessage, AlertNotice
-from monitor.messages import Told, group_message, is_in_error, summary_message
+from monitor.messages import Standing, Told, group_message, standing, summary_message
 from monitor.outbox import DeliveryReport, deliver, enqueue
 from monitor.plans import new_id
 from monitor.settings import MonitorSettings
@@ -79,22 +79,27 @@ def _due(failing: Collection[FailedRun], told: Mapping[tuple[str, int], set[Tier
     due = []
     for run in failing:
         verdict = run.verdict
-        present = present_tier(verdict.eligibility, verdict.reason, verdict.deadline, sight)
+        present = present_tier(verdict.eligibility, verdict.reason, verdict.deadline, _sight_of(run, sight))
         notice = notice_due(present, told.get((run.id, verdict.episode), set()))
         if notice is not None:
             due.append(Told(run, notice))
     return due
 
 
+def _sight_of(run: FailedRun, sight: Sight) -> Sight:
+    """What vanished was last read before it did, so that no later look at the org says that it is lost."""
+    return sight if run.vanished_at is None else replace(sight, as_of=min(sight.as_of, run.vanished_at))
+
+
 def _say(org: Org, due: Sequence[Told], sight: Sight, *, first: bool) -> list[tuple[Message, Sequence[Told]]]:
     """Few messages about many runs: one for each cause and tier, or a single summary when the org is new to us."""
     if first:
         return [(summary_message(_summary_id(org.org_id), org, due, sight), due)]
-    causes: defaultdict[tuple[str, Tier, bool], list[Told]] = defaultdict(list)
+    causes: defaultdict[tuple[str, Tier, Standing], list[Told]] = defaultdict(list)
     for one in due:
         verdict, tier = one.run.verdict, one.notice.tier
         group = verdict.group or f"{one.run.orchestration} {verdict.reason}"
-        causes[group, tier, is_in_error(one.run)].append(one)
+        causes[group, tier, standing(one.run)].append(one)
     return [(group_message(new_id(), org, told, sight), told) for told in causes.values()]
 
 

@@ -21,6 +21,8 @@ RUN, STEP, ASSESSMENT = table_of(tables.Run), table_of(tables.Step), table_of(As
 ATTEMPT = table_of(ResumeAttempt)
 HISTORY = 2000
 """How many of the newest completed runs tell how long steps usually take."""
+_IN_SIGHT = and_(RUN.c.is_deleted.is_(False), RUN.c.vanished_at.is_(None))
+"""Of what cannot be seen nobody knows whether it is still stuck."""
 ENOUGH = 20
 """With fewer completed steps of a kind nobody knows what is usual for it."""
 
@@ -119,14 +121,14 @@ def _open_steps(connection: Connection, org_id: str, now: datetime, settings: Mo
     what = select(RUN.c.id, RUN.c.orchestration, STEP.c.stage_name, STEP.c.name, STEP.c.last_modified_at)
     running = and_(RUN.c.org_id == org_id, RUN.c.status == "InProgress", RUN.c.is_debug_run.is_not(True))
     old = STEP.c.last_modified_at < now - settings.stuck_floor
-    found = connection.execute(what.join_from(RUN, STEP, mine).where(running, old))
+    found = connection.execute(what.join_from(RUN, STEP, mine).where(running, old, _IN_SIGHT))
     return [OpenStep(run_id, StepKind(*kind), since) for run_id, *kind, since in found]
 
 
 def _forgotten(connection: Connection, org_id: str, now: datetime, settings: MonitorSettings) -> Iterator[Eyes]:
     suspended = and_(RUN.c.org_id == org_id, RUN.c.status == "Suspended", RUN.c.is_debug_run.is_not(True))
     old = RUN.c.system_modstamp < now - settings.suspended_after
-    for run_id, since in connection.execute(select(RUN.c.id, RUN.c.system_modstamp).where(suspended, old)):
+    for run_id, since in connection.execute(select(RUN.c.id, RUN.c.system_modstamp).where(suspended, old, _IN_SIGHT)):
         yield Eyes(run_id, "Suspended", since, f"The run has been suspended and untouched since {_instant(since)}.")
 
 

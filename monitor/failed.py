@@ -29,6 +29,7 @@ class FailedRun:
     name: str | None
     orchestration: str | None
     verdict: Verdict
+    vanished_at: datetime | None = None  # since when the run cannot be seen
 
     @property
     def first_loss(self) -> datetime | None:
@@ -64,13 +65,15 @@ def _read(
 ) -> dict[str, FailedRun]:
     same = and_(col(Run.org_id) == col(Assessment.org_id), col(Run.id) == col(Assessment.run_id))
     query = (
-        select(Assessment, col(Run.name), col(Run.orchestration))
+        select(Assessment, col(Run.name), col(Run.orchestration), col(Run.vanished_at))
         .join(Run, same)
         .where(col(Assessment.org_id) == org_id, IS_FAILED)
     )
     if runs is not None:
         query = query.where(col(Assessment.run_id).in_(runs))
     return {
-        row.run_id: FailedRun(row.run_id, row.name, row.orchestration, at(verdict_of(row), now, as_of, settings))
+        row.run_id: FailedRun(
+            row.run_id, row.name, row.orchestration, at(verdict_of(row), now, as_of, settings), row.vanished_at
+        )
         for row in connection.execute(query)
     }

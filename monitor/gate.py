@@ -38,7 +38,8 @@ def check_plan(plan: Plan, settings: ResumeSettings, org_id: str, now: datetime)
         raise Refused(
             f"The plan is for the org {plan.org} ({plan.org_id}), and the sign-in is to {org_id}.",
             meaning="Nothing was sent.",
-            next_step=f"Use --org {plan.org}.",
+            next_step="Let the settings sign in to that org (REPRISE_INSTANCE_URL with its credentials, or its own [orgs.NAME] "
+            "in reprise.toml), run `reprise sync`, and make the plan anew.",
         )
     if plan.target_status != settings.target_status:
         raise Refused(

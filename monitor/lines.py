@@ -15,13 +15,15 @@ from monitor import signature
 from monitor.assess import judge_among, siblings_of
 from monitor.assessment import Place, verdict_of
 from monitor.ledger import WAS_SENT
+from monitor.reasons import explain
 from monitor.rows import RunLine
 from monitor.selection import ASSESSMENT, ATTEMPT, JUDGED, ROWID, RUN, SETTLED
 from monitor.settings import MonitorSettings
 from monitor.sql import chunks, table_of
 from monitor.stories import load, org_context
+from monitor.story import FINISHED
 from monitor.triage import UNFAILED, at
-from monitor.verdict import ReasonCode, Verdict
+from monitor.verdict import Confidence, ReasonCode, Verdict
 
 LOG = table_of(tables.LogEntry)
 
@@ -148,7 +150,10 @@ def _judge_now(connection: Connection, rows: Iterable[Any]) -> dict[tuple[str, s
 def _stored(row: Any) -> Verdict:
     if row.judged_status == row.status and (row.episode or row.place != Place.EYES):
         return verdict_of(row)
-    gone = row.is_deleted or row.vanished_at is not None
-    return replace(
-        UNFAILED, stage=row.current_stage, reason=ReasonCode.RUN_DELETED if gone else ReasonCode.NOT_IN_ERROR
-    )
+    verdict = replace(UNFAILED, stage=row.current_stage)
+    if row.is_deleted:
+        return replace(verdict, reason=ReasonCode.RUN_DELETED)
+    if row.vanished_at is None or row.status in FINISHED:
+        return verdict
+    unseen = ReasonCode.RUN_NOT_VISIBLE
+    return replace(verdict, reason=unseen, eligibility=explain(unseen).eligibility, confidence=Confidence.ASSUMED)

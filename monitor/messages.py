@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import Enum, auto
 from textwrap import shorten
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -14,6 +15,7 @@ from connector.mirror.tables import Org
 from monitor.channels import Message
 from monitor.failed import FailedRun
 from monitor.links import run_url
+from monitor.reasons import explain
 from monitor.signature import headline, mask
 from monitor.text import visible
 from monitor.tiers import Notice, Sight, Tier
@@ -27,6 +29,14 @@ RUNS_NAMED = 10
 
 CAUSE_LENGTH = 400
 """Characters of an error text that a message quotes."""
+
+
+class Standing(Enum):
+    """How a failed run shows itself, which is said of it."""
+
+    IN_ERROR = auto()
+    RELABELLED = auto()  # its status says InProgress, and nothing moved
+    UNSEEN = auto()
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +59,7 @@ def group_message(message_id: str, org: Org, told: Sequence[Told], sight: Sight)
         title,
         f"Why: {headline(cause) if cause else 'the org gives no error text'}",
         f"Verdict: {_verdicts(runs)}. {sample.verdict.readiness_note}".rstrip(),
+        explain(ReasonCode.RUN_NOT_VISIBLE).todo if standing(sample) is Standing.UNSEEN else "",
         _skipped_line(skipped),
         *_ending(org, runs, sight, next_command(org, runs)),
     ]
@@ -85,7 +96,7 @@ def summary_message(message_id: str, org: Org, told: Sequence[Told], sight: Sigh
 def next_command(org: Org, runs: Sequence[FailedRun]) -> str:
     """What to type next about these runs: resume them where that can work, else look at them."""
     group = runs[0].verdict.group
-    verb = "runs" if all(_is_past_saving(run) for run in runs) else "resume"
+    verb = "resume" if any(standing(run) is Standing.IN_ERROR and not _is_past_saving(run) for run in runs) else "runs"
     if group:
         return _command(f"{verb} --group {group}", org)
     return _command(f"show {runs[0].id}", org)
@@ -114,9 +125,11 @@ def _soonest_first(runs: list[FailedRun]) -> list[FailedRun]:
     return sorted(runs, key=lambda run: (_is_past_saving(run), run.first_loss is None, run.first_loss, run.id))
 
 
-def is_in_error(run: FailedRun) -> bool:
-    """Whether a failed run says so itself, and has not just got another label."""
-    return run.verdict.reason is not ReasonCode.NOT_IN_ERROR
+def standing(run: FailedRun) -> Standing:
+    """How a failed run shows itself."""
+    if run.vanished_at is not None:
+        return Standing.UNSEEN
+    return Standing.RELABELLED if run.verdict.reason is ReasonCode.NOT_IN_ERROR else Standing.IN_ERROR
 
 
 def _is_past_saving(run: FailedRun) -> bool:
@@ -124,24 +137,27 @@ def _is_past_saving(run: FailedRun) -> bool:
 
 
 def _headline(tier: Tier, runs: Sequence[FailedRun], org: Org, sight: Sight) -> str:
-    count, first = _runs(len(runs)), runs[0].first_loss
+    count, first, shown = _runs(len(runs)), runs[0].first_loss, standing(runs[0])
     if tier is Tier.CANNOT_RESUME:
         return f"{count} failed and cannot be resumed"
     if first is None:
         return f"{count} failed, and when is not known"
     when = org_time(first, org.time_zone)
     if tier is Tier.LOST:
-        how = "still in Error after" if is_in_error(runs[0]) else "labelled InProgress, but nothing had moved by"
+        relabelled = shown is Standing.RELABELLED
+        how = "labelled InProgress, but nothing had moved by" if relabelled else "still in Error after"
         return f"{count} lost: {how} the last moment to resume ({when})"
     if tier is Tier.PASSED_UNCONFIRMED:
-        return f"{count} may be lost: the org could not be read when the last moment to resume came ({when})"
+        how = "not visible any more" if shown is Standing.UNSEEN else "the org could not be read"
+        return f"{count} may be lost: {how} when the last moment to resume came ({when})"
     left = first - sight.now
     if left <= timedelta():
         return f"{count} may already be past the last moment to resume (since {when})"
-    if is_in_error(runs[0]):
+    if shown is Standing.IN_ERROR:
         return f"{count} to resume before {when}, in {time_left(left)}"
     unmoved = "labelled InProgress, but nothing moved since the failure"
-    return f"{count} {unmoved}; the last moment to resume is {when}, in {time_left(left)}"
+    how = unmoved if shown is Standing.RELABELLED else "not visible any more"
+    return f"{count} {how}; the last moment to resume is {when}, in {time_left(left)}"
 
 
 def _place(run: FailedRun) -> str:

@@ -74,16 +74,18 @@ def _only_org(engine: Engine, lines: Sequence[RunLine]) -> Org:
 
 
 def _may_try(line: RunLine, *, by_name: bool) -> bool:
+    if line.reason_code is ReasonCode.RUN_NOT_VISIBLE:
+        return False  # a resume is proven by reading the run
     return line.eligibility is Eligibility.RESUMABLE or (by_name and line.eligibility is Eligibility.UNKNOWN)
 
 
 def _excluded(line: RunLine) -> Excluded:
     reason = explain(line.reason_code)
     said = [reason.sentence, line.attention or ""]
-    if line.eligibility is Eligibility.UNKNOWN:
-        said.append("Name the run by its id to try it all the same.")
-    if line.reason_code is ReasonCode.ATTEMPT_OPEN:
+    if line.reason_code in {ReasonCode.ATTEMPT_OPEN, ReasonCode.RUN_NOT_VISIBLE}:
         said.append(reason.todo)
+    elif line.eligibility is Eligibility.UNKNOWN:
+        said.append("Name the run by its id to try it all the same.")
     return Excluded(line.id, line.reason_code, " ".join(filter(None, said)))
 
 

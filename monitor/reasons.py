@@ -133,10 +133,10 @@ _REASONS = {
         Reason(
             ReasonCode.RUN_DELETED,
             Eligibility.NOT_RESUMABLE,
-            "The run was deleted or can no longer be seen.",
-            "Nobody can resume a record that is deleted; one that we may no longer see, we cannot resume.",
-            "If it was not deleted on purpose, restore it from the recycle bin or the sharing that showed it.",
-            "IsDeleted, or the run vanished from the org's answers without a delete record.",
+            "The run was deleted.",
+            "Nobody can resume a record that is deleted.",
+            "If it was not deleted on purpose, restore it from the recycle bin.",
+            "IsDeleted, or an entry among the org's deleted records. A run that only vanished is RUN_NOT_VISIBLE.",
             "Object Reference v67, FlowOrchestrationInstance; REST API guide: Get Deleted",
         ),
         Reason(
@@ -187,6 +187,17 @@ _REASONS = {
             "Ask whoever set the rule, or resume the run in Salesforce.",
             "Nothing so far: no setting excludes runs.",
             "Reprise's settings",
+        ),
+        Reason(
+            ReasonCode.RUN_NOT_VISIBLE,
+            Eligibility.UNKNOWN,
+            "The run can no longer be seen, so nobody here can tell how it is.",
+            "The org does not find it any more, not even by its Id, and has no delete record of it: it is no longer shared "
+            "with the integration user, or it was purged. Unless it was, its deadline goes on.",
+            "Give the integration user View All Data (or share the run with it), then `reprise reconcile`. If an administrator "
+            "does not find the run either, it was purged and nothing is left to resume.",
+            "The Id audit (`reprise reconcile`), which did not find the run; its stages, steps and log as they were last seen.",
+            "Object Reference v67, FlowOrchestrationInstance: access; inferred",
         ),
         Reason(
             ReasonCode.STALE_DATA,

@@ -7,14 +7,16 @@ it off the rows and milestones; where the documents disagree, contradicting fact
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from monitor import readiness
 from monitor.ledger import AttemptOutcome
+from monitor.reasons import explain
 from monitor.story import (
     BACKGROUND_TYPES,
     ERROR,
+    FINISHED,
     INTERACTIVE,
     KNOWN_STATUSES,
     AttemptFacts,
@@ -22,7 +24,7 @@ from monitor.story import (
     StepFacts,
     Story,
 )
-from monitor.verdict import Confidence, Evidence, ReasonCode
+from monitor.verdict import Confidence, Eligibility, Evidence, ReasonCode
 
 RUN, STAGE, STEP = "FlowOrchestrationInstance", "FlowOrchestrationStageInstance", "FlowOrchestrationStepInstance"
 LOG, INTERVIEW = "FlowOrchestrationLog", "FlowInterview"
@@ -44,7 +46,7 @@ def find(story: Story) -> Finding:
     """The conclusion of the first rule that answers, with what contradicts it."""
     finding = next(found for rule in _RULES if (found := rule(story)) is not None)
     tried = _tried_in_vain(story) if finding.reason in readiness.RECOVERABLE else ()
-    evidence = (*finding.evidence, *_contradictions(story, finding.reason), *map(_trial, tried))
+    evidence = (*finding.evidence, *_contradictions(story, finding.reason), *_unseen_rows(story), *map(_trial, tried))
     if any(attempt.mismatch for attempt in tried):
         return Finding(finding.reason, Confidence.ASSUMED, evidence)
     lowered = finding.confidence is Confidence.PROVEN and any(fact.contradicts for fact in evidence)
@@ -56,12 +58,31 @@ def instant(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%SZ")
 
 
+def as_seen(story: Story, finding: Finding) -> Finding:
+    """What is left of a finding when the run itself cannot be seen any more: it was purged, or is no longer shared with us.
+
+    What was over or hopeless stays so, less surely. Whether anything else still holds nobody can tell.
+    """
+    since = story.run.vanished_at
+    if since is None or finding.reason is ReasonCode.RUN_DELETED:
+        return finding
+    unseen = Evidence(f"the run cannot be seen since {instant(since)}; this is what was last seen", f"{RUN}, Id audit")
+    if _stays_so(story, finding):
+        confidence = Confidence.INFERRED if finding.confidence is Confidence.PROVEN else finding.confidence
+        return Finding(finding.reason, confidence, (replace(unseen, contradicts=True), *finding.evidence))
+    return Finding(ReasonCode.RUN_NOT_VISIBLE, Confidence.ASSUMED, (unseen, *finding.evidence))
+
+
+def _stays_so(story: Story, finding: Finding) -> bool:
+    """Whether a finding outlives our sight of the run. One that left Error by its label alone goes on being counted down."""
+    if story.run.status == ERROR:
+        return explain(finding.reason).eligibility is Eligibility.NOT_RESUMABLE
+    return story.run.status in FINISHED or bool(story.unmoved_steps)
+
+
 def _deleted(story: Story) -> Finding | None:
     if story.run.is_deleted:
         return Finding(ReasonCode.RUN_DELETED, Confidence.PROVEN, (Evidence("the run is deleted", f"{RUN}.IsDeleted"),))
-    if story.run.vanished_at is not None:
-        gone = Evidence(f"the run has not been visible since {instant(story.run.vanished_at)}", f"{RUN}, Id audit")
-        return Finding(ReasonCode.RUN_DELETED, Confidence.INFERRED, (gone,))
     return None
 
 
@@ -266,6 +287,15 @@ def _contradictions(story: Story, reason: ReasonCode) -> tuple[Evidence, ...]:
     if types and reason is not ReasonCode.MULESOFT_ACTION:
         facts.append("the failed step's type is not a documented one")
     return tuple(Evidence(fact, f"{LOG}, {RUN}, {STAGE}", contradicts=True) for fact in facts)
+
+
+def _unseen_rows(story: Story) -> tuple[Evidence, ...]:
+    """Rows of a failed run that we can still see have vanished: what they showed happened, but newer ones may be unseen."""
+    since = story.rows_unseen_since
+    if since is None or story.run.status != ERROR or story.run.vanished_at is not None:
+        return ()
+    fact = f"some stages, steps or log entries of the run cannot be seen since {instant(since)}"
+    return (Evidence(fact, f"{STAGE}, {STEP}, {LOG}, Id audit", contradicts=True),)
 
 
 def _tried_in_vain(story: Story) -> tuple[AttemptFacts, ...]:

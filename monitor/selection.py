@@ -34,7 +34,7 @@ from monitor.ledger import ResumeAttempt
 from monitor.reasons import explain
 from monitor.rows import RunFilter
 from monitor.sql import AnyCaseLike, escaped, table_of
-from monitor.story import ERROR, KNOWN_STATUSES
+from monitor.story import ERROR, FINISHED, KNOWN_STATUSES
 from monitor.verdict import ReasonCode
 
 RUN, ASSESSMENT, ATTEMPT = table_of(tables.Run), table_of(Assessment), table_of(ResumeAttempt)
@@ -209,13 +209,16 @@ def reason_at(now: datetime, stale: Sequence[str]) -> ColumnElement[str]:
 
 
 def _rest_has(reason: ReasonCode) -> ColumnElement[bool]:
-    """The reason of a run that is not failing: deleted, resumed by somebody else, or simply not in Error."""
-    gone = or_(RUN.c.is_deleted.is_(True), RUN.c.vanished_at.is_not(None))
-    stored = exists().where(JUDGED, ASSESSMENT.c.reason == reason.value)
-    if reason is not ReasonCode.NOT_IN_ERROR:
-        return or_(gone, stored) if reason is ReasonCode.RUN_DELETED else stored
-    otherwise = exists().where(JUDGED, ASSESSMENT.c.reason != reason.value)
-    return and_(not_(gone), not_(otherwise))
+    """The reason of a run that is not failing: deleted, out of sight, resumed by somebody else, or simply not in Error."""
+    deleted = RUN.c.is_deleted.is_(True)
+    unseen = and_(not_(deleted), RUN.c.vanished_at.is_not(None), RUN.c.status.not_in(FINISHED))
+    unjudged = {
+        ReasonCode.RUN_DELETED: deleted,
+        ReasonCode.RUN_NOT_VISIBLE: unseen,
+        ReasonCode.NOT_IN_ERROR: not_(or_(deleted, unseen)),
+    }
+    stored = exists().where(JUDGED, STILL_SO, ASSESSMENT.c.reason == reason.value)
+    return or_(stored, and_(unjudged.get(reason, false()), not_(exists().where(JUDGED, STILL_SO))))
 
 
 def _contains(text: str, *, judged: bool) -> ColumnElement[bool]:

@@ -15,6 +15,7 @@ from connector.mirror import tables
 from monitor.ledger import WAS_SENT, ResumeAttempt, ResumeBatch
 from monitor.sql import table_of
 from monitor.story import (
+    FINISHED,
     AttemptFacts,
     CalledFlowFacts,
     FlowVersionFacts,
@@ -83,6 +84,7 @@ def load(connection: Connection, context: OrgContext, run_ids: Collection[str]) 
     log = _by_run(connection, LogFacts, _log(context, ids))
     changes = _by_run(connection, StatusFacts, _of_runs(tables.StatusChange, StatusFacts, context, ids))
     attempts = _by_run(connection, AttemptFacts, _attempts(context, ids))
+    unseen = _unseen(connection, context, ids)
     approvals = {row.run_id: row.submission_id for row in connection.execute(_approvals(context, ids))}
     interviews = _interviews(connection, context, [run.interview_id for run in runs if run.interview_id])
     return [
@@ -100,6 +102,7 @@ def load(connection: Connection, context: OrgContext, run_ids: Collection[str]) 
             approval_submission=approvals.get(run.id),
             attempts=attempts.get(run.id, ()),
             as_of=context.as_of,
+            rows_unseen_since=unseen.get(run.id),
         )
         for run in runs
     ]
@@ -111,7 +114,7 @@ def unfinished_on(
     """The ids of the runs on these records that are not over, by record."""
     run = table_of(tables.Run)
     query = select(run.c.triggering_record, run.c.id).where(
-        run.c.org_id == org_id, run.c.triggering_record.in_(records), run.c.status.not_in(["Completed", "Canceled"])
+        run.c.org_id == org_id, run.c.triggering_record.in_(records), run.c.status.not_in(FINISHED)
     )
     found: defaultdict[str | None, set[str]] = defaultdict(set)
     for record, run_id in connection.execute(query):
@@ -184,6 +187,18 @@ def _attempts(context: OrgContext, ids: list[str]) -> Select[Any]:
 def _approvals(context: OrgContext, ids: list[str]) -> Select[tuple[str, str]]:
     link = table_of(tables.ApprovalLink)
     return select(link.c.run_id, link.c.submission_id).where(link.c.org_id == context.org_id, link.c.run_id.in_(ids))
+
+
+def _unseen(connection: Connection, context: OrgContext, ids: list[str]) -> dict[str, datetime]:
+    """Since when a stage, step or log entry of a run cannot be seen any more, by run."""
+    found: dict[str, datetime] = {}
+    for model in (tables.Stage, tables.Step, tables.LogEntry):
+        row = table_of(model).c
+        mine = and_(row.org_id == context.org_id, row.run_id.in_(ids), row.vanished_at.is_not(None))
+        first = func.min(row.vanished_at, type_=tables.Instant())
+        for run_id, since in connection.execute(select(row.run_id, first).where(mine).group_by(row.run_id)):
+            found[run_id] = min(since, found.get(run_id, since))
+    return found
 
 
 def _interviews(connection: Connection, context: OrgContext, ids: list[str]) -> dict[str, InterviewFacts]:

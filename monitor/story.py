@@ -15,6 +15,9 @@ ERROR = "Error"
 KNOWN_STATUSES = frozenset({"Canceled", "Completed", ERROR, "InProgress", "Suspended"})
 """FlowOrchestrationInstance.Status. Source: Object Reference v67."""
 
+FINISHED = frozenset({"Canceled", "Completed"})
+"""The statuses that a run never leaves again."""
+
 UNDATED = datetime.min.replace(tzinfo=UTC)
 
 INTERACTIVE = "InteractiveStep"
@@ -198,6 +201,7 @@ class Story:
     attempts: tuple[AttemptFacts, ...] = ()
     siblings: tuple[Sibling, ...] = ()
     as_of: datetime | None = None
+    rows_unseen_since: datetime | None = None  # when the first stage, step or log entry vanished that was here before
 
     @property
     def has_log(self) -> bool:

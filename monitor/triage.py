@@ -72,10 +72,11 @@ def judge(story: Story) -> Verdict:
     A run that left Error by its label alone keeps the deadline of its failure: nothing ended the 14 days.
     """
     until = deadline(story)
-    finding = rules.find(story)
-    by_label = finding.reason is ReasonCode.NOT_IN_ERROR and bool(story.unmoved_steps)
-    if until is None and finding.reason in readiness.RECOVERABLE:
-        finding = _undated(finding)
+    last_seen = rules.find(story)
+    by_label = last_seen.reason is ReasonCode.NOT_IN_ERROR and bool(story.unmoved_steps)
+    if until is None and last_seen.reason in readiness.RECOVERABLE:
+        last_seen = _undated(last_seen)
+    finding = rules.as_seen(story, last_seen)
     failed_at = until.earliest - RESUME_WINDOW if until else None
     ready, note = readiness.assess(story, finding.reason, failed_at)
     stage, step = failed_place(story)
@@ -91,7 +92,7 @@ def judge(story: Story) -> Verdict:
         stage=stage,
         step=step,
         error=signature.clean(story.interview.error) if story.interview else None,
-        group=cause_group(story, finding.reason) if story.episode else None,
+        group=cause_group(story, last_seen.reason) if story.episode else None,
         evidence=finding.evidence + _deadline_evidence(story, until),
     )
 
@@ -172,7 +173,7 @@ def _because(verdict: Verdict, reason: ReasonCode, fact: str, source: str) -> Ve
 
 def _expired(verdict: Verdict, until: Deadline, now: datetime, settings: MonitorSettings) -> Verdict:
     """Too late, whatever failed: as sure as the moment of the failure is known."""
-    exact = until.proof is DeadlineProof.FAIL_RUN_MILESTONE
+    exact = until.proof is DeadlineProof.FAIL_RUN_MILESTONE and verdict.reason is not ReasonCode.RUN_NOT_VISIBLE
     late = _because(
         replace(
             verdict,

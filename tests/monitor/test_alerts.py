@@ -97,6 +97,28 @@ def test_another_label_does_not_silence_the_ladder(tmp_path: Path) -> None:
         )
 
 
+def test_a_run_out_of_sight_is_warned_of_and_never_called_lost(shop: Workshop) -> None:
+    """Whether it was purged or only its sharing was lost: the ladder goes on, apart from those that can be seen."""
+    introduced(shop)
+    unseen, _ = shop.fail_runs(2)
+    shop.advance(days=8)
+    assert kinds(look(shop)) == ["7d"]
+    shop.unshare([unseen])
+    shop.advance(days=4)
+    gone, seen = sorted(look(shop), key=lambda message: "not visible" not in message.title)
+    assert gone.title.startswith(
+        "[3d] Contract_Renewal › Offer › Build_Quote: 1 run not visible any more; the last moment"
+    )
+    assert [run["id"] for run in gone.body["runs"]] == [unseen]
+    assert "Give the integration user View All Data" in gone.text
+    assert "Next: reprise runs --group" in gone.text
+    assert "1 run to resume before" in seen.title
+    shop.advance(days=3)
+    last = {str(message.kind): message.title for message in look(shop)}
+    assert last.keys() == {"passed_unconfirmed", "lost"}
+    assert "1 run may be lost: not visible any more when the last moment" in last["passed_unconfirmed"]
+
+
 def test_runs_of_one_cause_share_a_message(shop: Workshop) -> None:
     """Thirty runs that broke in the same place are one message, which names the first ten and counts the rest."""
     introduced(shop)

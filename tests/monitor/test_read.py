@@ -106,6 +106,47 @@ def test_filters_select_and_keep_the_order(engine: Engine) -> None:
         assert _numbers(engine, chosen) == expected, chosen
 
 
+def test_what_vanished_stays_at_risk_and_is_not_called_deleted(engine: Engine) -> None:
+    """In its place, its group and the figures, with its deadline; and list and filter say the same of every reason."""
+    before = read.overview(engine, NOW)
+    add(
+        engine,
+        copy(11, later=DAY / 2, vanished_at=NOW),
+        copy(12, flow_type="ApprovalOrchAutolnch", vanished_at=NOW),
+        quiet(13, "InProgress", vanished_at=NOW),
+        quiet(14, "Suspended", system_modstamp=NOW - 40 * DAY, vanished_at=NOW),
+        quiet(15, "Completed", vanished_at=NOW),
+        quiet(16, "Suspended", system_modstamp=NOW - 40 * DAY, is_deleted=True),
+    )
+    assess(engine, NOW)
+    assert _numbers(engine, RunFilter(at_risk=True)) == [SOON, LATER, 11, UNCLEAR]
+    assert _numbers(engine, RunFilter(within=12.6 * DAY)) == [SOON, 11]
+    assert _numbers(engine, RunFilter(needs_eyes=True)) == [STUCK]
+    assert _numbers(engine, RunFilter(reason=ReasonCode.RUN_NOT_VISIBLE)) == [11, 14, 13]
+    assert read.overview(engine, NOW).at_risk == before.at_risk + 1
+    line = read.run(engine, NOW, _id(11)).line
+    assert (line.eligibility, line.deadline_earliest) == (Eligibility.UNKNOWN, FAILED + 14.5 * DAY)
+    assert _id(11) in {each.id for each in read.runs(engine, NOW, RunFilter(group=line.group)).runs}
+    lines = read.runs(engine, NOW).runs
+    for code in ReasonCode:
+        listed = [each.id for each in lines if each.reason_code is code]
+        assert [each.id for each in read.runs(engine, NOW, RunFilter(reason=code)).runs] == listed, code
+
+
+def test_rows_that_vanished_below_a_run_are_evidence(engine: Engine) -> None:
+    """A step or log entry that cannot be seen any more is told, and nothing of what it showed is forgotten."""
+    before = read.run(engine, NOW, _id(SOON))
+    for table in (tables.Stage, tables.Step, tables.LogEntry):
+        with writing(engine) as connection:
+            mine = col(table.run_id) == _id(SOON)
+            connection.execute(update(table).where(mine).values(vanished_at=NOW))
+        after = read.run(engine, NOW, _id(SOON))
+        assert (after.line.reason_code, after.stages) == (before.line.reason_code, before.stages)
+        assert "cannot be seen since" in " ".join(fact.fact for fact in after.evidence if fact.contradicts)
+        with writing(engine) as connection:
+            connection.execute(update(table).values(vanished_at=None))
+
+
 def test_pages_are_parts_of_the_whole_list(engine: Engine) -> None:
     """Whatever the limit and the offset, the pages put together are the list, and each knows the total."""
     for chosen in (RunFilter(), RunFilter(text="r-")):

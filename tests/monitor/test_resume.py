@@ -137,8 +137,9 @@ def test_a_plan_for_another_org_is_refused(shop: Workshop) -> None:
     shop.fail_runs(1)
     shop.sync()
     plan = seal(replace(shop.plan(), org_id="00DRM000000000000A"))
-    with pytest.raises(Refused, match="sign-in is to"):
+    with pytest.raises(Refused, match="sign-in is to") as refused:
         shop.execute(plan)
+    assert "REPRISE_INSTANCE_URL" in refused.value.next_step
     assert shop.writes() == 0
 
 

@@ -105,6 +105,19 @@ def test_an_unknown_run_is_tried_only_when_it_is_named(shop: Workshop) -> None:
     assert shop.execute(by_name).outcome is BatchOutcome.ALL_VERIFIED
 
 
+def test_a_run_that_cannot_be_seen_is_not_even_tried_by_name(shop: Workshop) -> None:
+    """No look could prove its resume; the plan says so, and what would show it again."""
+    seen, unseen = shop.fail_runs(2)
+    shop.advance(minutes=10)
+    shop.sync()
+    shop.unshare([unseen])
+    for plan in (shop.plan(), shop.plan([seen, unseen])):
+        assert [each.run for each in plan.included] == [seen]
+        (left_out,) = plan.excluded
+        assert (left_out.run, left_out.reason_code) == (unseen, ReasonCode.RUN_NOT_VISIBLE)
+        assert "View All Data" in left_out.sentence
+
+
 def test_a_filter_that_matches_nothing_says_so(shop: Workshop) -> None:
     """An empty plan would look like success."""
     shop.sync()

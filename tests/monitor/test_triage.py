@@ -91,10 +91,62 @@ def test_a_fault_that_was_handled_before_is_not_the_present_failure() -> None:
     assert triage(story, NOW).reason is ReasonCode.OUTSIDE_STEP
 
 
-def test_a_run_that_can_no_longer_be_seen_counts_as_gone() -> None:
-    """It vanished without a delete record: purged, or no longer shared with us."""
-    verdict = triage(failed_run(of_run={"vanished_at": NOW}), NOW)
-    assert (verdict.reason, verdict.confidence) == (ReasonCode.RUN_DELETED, Confidence.INFERRED)
+# what can no longer be seen
+
+
+def test_a_run_that_vanished_is_unknown_and_its_deadline_goes_on() -> None:
+    """Nobody can tell whether it was purged or is no longer shared with us; all that was known of it is still told."""
+    seen = triage(failed_run(interview=None), NOW)
+    verdict = triage(failed_run(interview=None, of_run={"vanished_at": NOW}), NOW)
+    assert (verdict.eligibility, verdict.reason) == (Eligibility.UNKNOWN, ReasonCode.RUN_NOT_VISIBLE)
+    assert (verdict.confidence, verdict.readiness) == (Confidence.ASSUMED, Readiness.UNASSESSED)
+    assert verdict.deadline == seen.deadline is not None
+    assert (verdict.group, verdict.step, verdict.episode) == (seen.group, seen.step, seen.episode)
+    assert "cannot be seen since 2026-11-12 09:00:00Z" in verdict.evidence[0].fact
+    assert set(verdict.evidence) > set(seen.evidence)
+
+
+def test_a_run_that_vanished_expires_as_any_other_but_unproven() -> None:
+    """Fourteen days after its failure it cannot be resumed; that nobody did before, nobody saw."""
+    late = FAILED + timedelta(days=20)
+    verdict = triage(failed_run(of_run={"vanished_at": NOW}, as_of=late), late)
+    assert (verdict.eligibility, verdict.reason) == (Eligibility.NOT_RESUMABLE, ReasonCode.WINDOW_EXPIRED)
+    assert verdict.confidence is Confidence.INFERRED
+
+
+@pytest.mark.parametrize(
+    ("of_run", "reason", "confidence"),
+    [
+        ({"flow_type": "ApprovalOrchAutolnch"}, ReasonCode.APPROVAL_RUN, Confidence.INFERRED),
+        ({"status": "Completed"}, ReasonCode.NOT_IN_ERROR, Confidence.INFERRED),
+        ({"status": "Suspended"}, ReasonCode.RUN_NOT_VISIBLE, Confidence.ASSUMED),
+        ({"status": "Hibernating"}, ReasonCode.RUN_NOT_VISIBLE, Confidence.ASSUMED),
+        ({"is_deleted": True}, ReasonCode.RUN_DELETED, Confidence.PROVEN),
+    ],
+)
+def test_what_was_over_stays_over_out_of_sight(
+    of_run: dict[str, object], reason: ReasonCode, confidence: Confidence
+) -> None:
+    """Hopeless, finished or deleted by the org's own word: nothing starts to burn because nobody sees it; the rest may have."""
+    verdict = triage(failed_run(of_run=of_run | {"vanished_at": NOW}), NOW)
+    assert (verdict.reason, verdict.confidence) == (reason, confidence)
+
+
+def test_a_run_with_another_label_keeps_its_clock_out_of_sight() -> None:
+    """Its fourteen days went on before it vanished, so they go on now."""
+    story = failed_run(of_run={"status": "InProgress", "system_modstamp": NOW, "vanished_at": NOW})
+    verdict = triage(story, NOW)
+    assert verdict.reason is ReasonCode.NOT_IN_ERROR
+    assert verdict.deadline is not None
+
+
+def test_rows_that_vanished_below_a_run_make_nothing_surer() -> None:
+    """What they showed has happened and still counts, but newer ones may be unseen as well."""
+    seen = judge(failed_run(called_flows=KNOWN_CALL))
+    verdict = judge(failed_run(called_flows=KNOWN_CALL, rows_unseen_since=NOW))
+    assert (verdict.reason, verdict.deadline) == (seen.reason, seen.deadline)
+    assert (seen.confidence, verdict.confidence) == (Confidence.PROVEN, Confidence.INFERRED)
+    assert [fact for fact in verdict.evidence if fact not in seen.evidence and fact.contradicts]
 
 
 def test_a_run_row_older_than_a_resume_is_not_believed() -> None:

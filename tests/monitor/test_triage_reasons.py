@@ -105,6 +105,14 @@ def _deleted(work: Workshop) -> str:
     return run
 
 
+def _no_longer_shared(work: Workshop) -> str:
+    run = _broken_flow(work)
+    work.advance(minutes=10)
+    work.sync()
+    work.unshare([run])
+    return run
+
+
 def _resumed_by_hand(work: Workshop) -> str:
     run = _broken_flow(work)
     work.advance(minutes=10)
@@ -177,6 +185,7 @@ RECIPES: dict[str, tuple[Recipe, ReasonCode]] = {
     "sixteen days ago": (_expired, ReasonCode.WINDOW_EXPIRED),
     "nothing failed": (_running, ReasonCode.NOT_IN_ERROR),
     "the run deleted": (_deleted, ReasonCode.RUN_DELETED),
+    "the run no longer shared": (_no_longer_shared, ReasonCode.RUN_NOT_VISIBLE),
     "resumed by hand": (_resumed_by_hand, ReasonCode.RESUMED_ELSEWHERE),
     "our attempt on its way": (_attempt_open, ReasonCode.ATTEMPT_OPEN),
     "a status of next year": (_new_status, ReasonCode.UNRECOGNISED_STATUS),

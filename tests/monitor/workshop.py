@@ -15,9 +15,10 @@ from sqlmodel import Session, SQLModel
 
 from connector.mirror.engine import open_mirror
 from connector.org.client import OrgClient
+from connector.reconcile import reconcile
 from connector.settings import AccessTokenLogin, OrgSettings, SyncSettings
 from connector.sync import sync
-from fixtures.org import serve
+from fixtures.org import access, serve
 from fixtures.org.running import RunningOrg
 from fixtures.org.switches import Switches
 from monitor import resume
@@ -68,6 +69,12 @@ class Workshop:
     def sync(self) -> None:
         """Mirror the org and judge its runs."""
         sync(self.client, self.engine, SyncSettings())
+        assess(self.engine, self.now())
+
+    def unshare(self, runs: Sequence[str]) -> None:
+        """Stop sharing runs with the user that reads them, and let the Id audit notice it."""
+        access.unshare(self.org.world.store, self.org.user_id, runs)
+        reconcile(self.client, self.engine, SyncSettings())
         assess(self.engine, self.now())
 
     def plan(self, runs: Sequence[str] = (), settings: ResumeSettings = ALLOWED) -> Plan:

@@ -109,7 +109,8 @@ def test_the_audit_finds_what_polling_cannot_see(writing: FailingOrg, reprise: T
     document = reprise("reconcile --json").document
     assert document["outcome"] == "COMPLETE"
     assert {each["object"]: each["vanished"] for each in document["objects"]}["FlowOrchestrationInstance"] == 1
-    assert reprise("runs --at-risk --json").document["total"] == 3
+    at_risk = {run["id"]: run["reason_code"] for run in reprise("runs --at-risk --json").document["runs"]}
+    assert (len(at_risk), at_risk[writing.loans[2]]) == (4, "RUN_NOT_VISIBLE")
 
 
 # Bad input
@@ -428,6 +429,15 @@ def test_writes_are_refused_until_allowed(synced: FailingOrg, reprise: Type) -> 
     assert ended.code == 5
     assert "REPRISE_ALLOW_WRITES" in ended.err
     assert synced.org.api_calls() == before
+
+
+def test_runs_of_an_org_without_a_sign_in_name_it(writing: FailingOrg, reprise: Type, tmp_path: Path) -> None:
+    """A mirror may know orgs that the settings do not: the refusal names the org, its address, and what to set."""
+    (tmp_path / "reprise.toml").write_text("[orgs.uat]", "utf-8")
+    ended = reprise("resume", writing.loans[0], "--execute", "--reason", "flow fixed")
+    assert ended.code == 2
+    assert f"belong to the org default ({writing.org.url})" in ended.err
+    assert f"REPRISE_INSTANCE_URL={writing.org.url}" in ended.err
 
 
 def test_a_resume_is_proven(writing: FailingOrg, reprise: Type) -> None:

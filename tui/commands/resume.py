@@ -12,6 +12,7 @@ from tui import diagnostics, output
 from tui.asked import Asked
 from tui.commands.selection import AtRisk, Group, Orchestration, Status, Within, run_filter
 from tui.diagnostics import ExitCode
+from tui.format import plain
 from tui.opened import execute_plan, mirror, org_client, org_read, org_time, settings_of
 from tui.plan_page import batch_lines, left_out_lines, plan_lines
 
@@ -137,6 +138,7 @@ def _why_nobody(made: Plan) -> RepriseError:
 def _execute(engine: Engine, settings: Settings, made: Plan, reason: str, *, as_json: bool) -> ExitCode:
     if not as_json:
         output.lines(left_out_lines(made.excluded, output.width()))
+    _refuse_unknown_sign_in(engine, settings, made)
     with org_client(settings, made.org) as client:
         try:
             batch = execute_plan(made, client, engine, settings, reason, show_progress)
@@ -149,6 +151,22 @@ def _execute(engine: Engine, settings: Settings, made: Plan, reason: str, *, as_
     else:
         output.lines(batch_lines(batch, output.width()))
     return batch_exit_code(batch)
+
+
+def _refuse_unknown_sign_in(engine: Engine, settings: Settings, made: Plan) -> None:
+    """A mirror may hold runs of orgs that the settings know nothing of, or know by another name by now."""
+    from connector.errors import UsageError
+    from connector.mirror.engine import find_org
+
+    if made.org in settings.orgs:
+        return
+    org = find_org(engine, made.org_id)
+    raise UsageError(
+        f"The runs belong to the org {plain(org.name)} ({plain(org.instance_url)}), and no settings tell how to sign in to it.",
+        meaning="Nothing was sent.",
+        next_step=f"Set REPRISE_INSTANCE_URL={plain(org.instance_url)} with the credentials of that org, or add it to "
+        "reprise.toml as [orgs.NAME]; then `reprise sync`, and the same command again.",
+    )
 
 
 def show_progress(step: Step) -> None:

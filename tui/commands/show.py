@@ -65,7 +65,7 @@ def page(detail: RunDetail, now: datetime, width: int) -> Iterator[Line]:
     yield from _section(f"Milestones ({where})", _timeline(detail, now, where, width))
     yield from _section("Evidence", _evidence(detail, width))
     yield from _section("A resume would", _blast_radius(detail, width))
-    yield from _section("Next", _next(detail))
+    yield from _section("Next", _next(detail, width))
 
 
 def _section(title: str, body: Iterator[Line]) -> Iterator[Line]:
@@ -238,12 +238,16 @@ def _hanging(mark: Span, text: str, width: int, tone: Tone = Tone.PLAIN) -> Iter
         yield (mark if i == 0 else Span(" " * len(mark.text)), Span(part, tone))
 
 
-def _next(detail: RunDetail) -> Iterator[Line]:
+def _next(detail: RunDetail, width: int) -> Iterator[Line]:
+    from monitor.reasons import explain
     from tui.widgets.cells import is_failed
 
     run = detail.line
     commands: Sequence[str] = ()
-    if is_failed(run) and run.eligibility == "NOT_RESUMABLE":
+    unseen = run.reason_code == "RUN_NOT_VISIBLE"
+    if unseen:
+        yield from _hanging(Span("  "), explain(run.reason_code).todo, width)
+    if unseen or (is_failed(run) and run.eligibility == "NOT_RESUMABLE"):
         commands = (f"reprise explain {run.reason_code}",)
     elif is_failed(run):
         commands = (f"reprise resume {run.id}", f"reprise explain {run.reason_code}")
