@@ -1,7 +1,8 @@
-"""The pure parts: SOQL, mapping, replication windows, replies and pace."""
+"""The pure parts: SOQL, mapping, replication windows and pace."""
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
@@ -9,12 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connector.errors import ApiLimitReached, OrgRefused, OrgUnreachable, PermissionDenied
 from connector.mapping import fields_of, map_records, required_fields
-from connector.mirror.tables import MIRRORED, Run, SyncCursor, instant_text
+from connector.mirror.tables import MIRRORED, LogEntry, Run, SyncCursor, instant_text
 from connector.org import soql
-from connector.org.composite import Subreply, Subrequest, body, pages
-from connector.org.replies import SessionExpired, Transient, limit_usage, refusal
+from connector.org.composite import Subreply
 from connector.pace import Budget, next_interval, spend
 from connector.settings import SyncSettings
 from connector.windows import coverage, windows
@@ -92,6 +91,9 @@ def test_a_record_becomes_a_row() -> None:
         ({"SystemModstamp": "2026-11-20T09:15:00"}, "SystemModstamp"),
         ({"Id": "0jERM0000004CQTYA2-and-more"}, "Id"),
         ({"IsDebugRun": "perhaps"}, "IsDebugRun"),
+        ({"CreatedDate": "9999-12-31T23:59:59.000-0800"}, "CreatedDate"),
+        ({"CreatedDate": "0001-01-01T00:00:00.000+0800"}, "CreatedDate"),
+        ({"OrchestrationDeveloperName": "x" * 256}, "OrchestrationDeveloperName"),
     ],
 )
 def test_a_record_that_does_not_fit_is_handed_back_whole(change: dict[str, Any], named: str) -> None:
@@ -102,6 +104,24 @@ def test_a_record_that_does_not_fit_is_handed_back_whole(change: dict[str, Any],
     assert len(mapped.rows) == 2
     assert bad.raw == misfit
     assert named in bad.problem
+
+
+@pytest.mark.parametrize("value", [None, "", {"a": 1}, "0jE\x1b[2J", "0jE' OR Id != '", "0jE" * 13])
+def test_a_record_without_a_usable_id_has_a_name_of_its_own(value: Any) -> None:
+    """Two of them are two, the same one is the same again, and nothing of a forged Id is repeated."""
+    odd = RECORD | {"Id": value, "Status": None}
+    names = [bad.record_id for bad in map_records(Run, [odd, odd | {"Name": "another"}, odd]).bad]
+    assert names[0] == names[2] != names[1]
+    assert all(re.fullmatch("no Id, [0-9a-f]{12}", name) for name in names)
+
+
+def test_every_number_fits_its_column() -> None:
+    """An integer beyond 32 bits is refused by PostgreSQL, so it is kept aside on both stores; the largest is a row."""
+    entry = RECORD | {"OrchestrationInstanceId": "0jERM0000004CQTYA2", "Kind": "StartStep"}
+    records = [entry | {"OrchestrationVersion": number} for number in (2**31 - 1, -(2**31), 2**31, -(2**31) - 1)]
+    mapped = map_records(LogEntry, records)
+    assert [row["version"] for row in mapped.rows] == [2**31 - 1, -(2**31)]
+    assert len(mapped.bad) == 2
 
 
 def test_unknown_picklist_values_are_rows() -> None:
@@ -135,8 +155,9 @@ def test_stored_moments_sort_as_text(one: datetime, other: datetime) -> None:
 
 
 def cursor(watermark: datetime | None, **fields: Any) -> SyncCursor:
-    """The cursor of an object that has been read up to a moment."""
-    return SyncCursor(org_id="00D", object_name="X", watermark=watermark, updated_at=NOW, **fields)
+    """The cursor of an object that has been read, and whose deletes were told, up to a moment."""
+    known = {"watermark": watermark, "deleted_until": watermark} | fields
+    return SyncCursor(org_id="00D", object_name="X", updated_at=NOW, **known)
 
 
 def test_windows_are_whole_minutes_that_have_passed() -> None:
@@ -170,82 +191,31 @@ def replies_for(covered: str, deleted_covered: str | None = None) -> dict[str, S
 
 
 def test_coverage_is_the_most_cautious_of_what_is_said() -> None:
-    """Of both resources and of the time before the queries, the earliest counts."""
-    earlier = datetime(2026, 11, 22, 12, 10, tzinfo=UTC)
+    """Of what a resource says and the time before the queries, the earlier counts; deletes have a time of their own."""
     said = replies_for("2026-11-22T12:30:00.000+0000", "2026-11-22T12:10:00.000+0000")
-    assert coverage(cursor(NOW), said, NOW, LOOKBACK).until == earlier
-    future = replies_for("2027-01-01T00:00:00.000+0000")
-    assert coverage(cursor(NOW), future, NOW, LOOKBACK).until == NOW
-    assert coverage(cursor(NOW), said, NOW, LOOKBACK).deleted == ["0jE1"]
+    found = coverage(cursor(NOW), said, NOW, LOOKBACK)
+    assert (found.until, found.deleted) == (NOW.replace(second=0), ["0jE1"])
+    assert found.deleted_until == datetime(2026, 11, 22, 12, 10, tzinfo=UTC)
+    future = coverage(cursor(NOW), replies_for("2027-01-01T00:00:00.000+0000"), NOW, LOOKBACK)
+    assert (future.until, future.deleted_until) == (NOW, NOW)
 
 
-@pytest.mark.parametrize(("status", "refused"), [(400, True), (404, True), (503, False)])
-def test_without_an_answer_the_last_minutes_are_read_again(status: int, refused: bool) -> None:
-    """A refusal is remembered, a hiccup is not; either way only what is older than the margin counts as seen."""
+@pytest.mark.parametrize("status", [400, 404])
+def test_without_an_answer_the_last_minutes_are_read_again(status: int) -> None:
+    """A refusal is remembered, and only what is older than the margin counts as seen."""
     said = replies_for("2026-11-22T12:30:00.000+0000")
     said["updatedX"] = Subreply("updatedX", status, [{"errorCode": "INVALID_TYPE", "message": "no"}])
     found = coverage(cursor(NOW), said, NOW, LOOKBACK)
-    assert (found.until, found.refused) == (NOW - LOOKBACK, refused)
+    assert (found.until, found.refused) == (NOW - LOOKBACK, True)
     assert "15 minutes" in found.warning
 
 
-# Composite
-
-
-def test_pages_are_chained_by_reference() -> None:
-    """Each page takes its address from the one before it, and subrequests stay in order."""
-    chain = pages("q", "/services/data/v67.0/query/0r8-2000", 3)
-    assert [request.path for request in chain[1:]] == ["@{q0.nextRecordsUrl}", "@{q1.nextRecordsUrl}"]
-    document = body([Subrequest("a", "query?q=SELECT"), *chain], "/services/data/v67.0")
-    assert [part["url"] for part in document["compositeRequest"]][:2] == [
-        "/services/data/v67.0/query?q=SELECT", "/services/data/v67.0/query/0r8-2000",
-    ]  # fmt: skip
-    assert (document["allOrNone"], document["collateSubrequests"]) == (False, False)
-
-
-# Replies
-
-
-@pytest.mark.parametrize(
-    ("status", "code", "kind"),
-    [
-        (401, "INVALID_SESSION_ID", SessionExpired),
-        (403, "REQUEST_LIMIT_EXCEEDED TotalRequests", ApiLimitReached),
-        (403, "REQUEST_LIMIT_EXCEEDED ConcurrentPerOrgLongTxn", Transient),
-        (403, "API_DISABLED_FOR_ORG", PermissionDenied),
-        (400, "QUERY_TIMEOUT", Transient),
-        (400, "UNABLE_TO_LOCK_ROW", Transient),
-        (420, "", Transient),
-        (503, "SERVER_UNAVAILABLE", Transient),
-        (302, "", OrgUnreachable),
-        (400, "MALFORMED_QUERY", OrgRefused),
-    ],
-)
-def test_replies_are_told_apart(status: int, code: str, kind: type[Exception]) -> None:
-    """By status and Salesforce's code, never by English words."""
-    name, _, limit = code.partition(" ")
-    document = [{"errorCode": name, "message": f"{limit} Limit exceeded."}] if code else None
-    assert type(refusal(status, document)) is kind
-
-
-def test_a_success_is_no_refusal() -> None:
-    """200, 204 and 304 are answers."""
-    assert [refusal(status, None) for status in (200, 204, 304)] == [None, None, None]
-
-
-@pytest.mark.parametrize(
-    ("header", "usage"),
-    [
-        ("api-usage=18/5000", (18, 5000)),
-        ("api-usage=10018/100000; api-bursts=1/750", (10018, 100000)),
-        ("api-usage=25/5000; per-app-api-usage=17/250(appName=sample)", (25, 5000)),
-        ("per-app-api-usage=17/250", None),
-        ("", None),
-    ],
-)
-def test_the_allowance_is_read_whatever_stands_beside_it(header: str, usage: tuple[int, int] | None) -> None:
-    """Only api-usage counts; other keys come and go."""
-    assert limit_usage(header) == usage
+def test_a_hiccup_leaves_what_counts_as_seen_where_it_was() -> None:
+    """The next poll asks the same again."""
+    said = replies_for("2026-11-22T12:30:00.000+0000")
+    said["updatedX"] = Subreply("updatedX", 503, None)
+    found = coverage(cursor(NOW - timedelta(hours=1)), said, NOW, LOOKBACK)
+    assert (found.until, found.refused, found.told) == (NOW - timedelta(hours=1), False, False)
 
 
 # Pace
