@@ -5,12 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import responses
 import stamina
+from pydantic import SecretStr
 
-from connector.errors import OrgUnreachable, SignInFailed
+from connector.errors import OrgUnreachable, PermissionDenied, SignInFailed
+from connector.mirror.state import load_org
 from connector.mirror.tables import MIRRORED, LogEntry, Run, StatusChange
+from connector.org.client import OrgClient
 from connector.org.session import ATTEMPTS
 from connector.report import SyncOutcome
+from connector.settings import AccessTokenLogin, OrgSettings
 from fixtures.org import access
 from fixtures.org.faults import Fault, Kind
 from tests.chaos.faults import try_fault
@@ -176,6 +181,38 @@ def test_a_user_without_log_access_mirrors_the_rest(tmp_path: Path) -> None:
             ]
         assert second.api_calls == 1
         assert in_mirror(both.engine, Run)
+
+
+@pytest.mark.parametrize(("others", "outcome"), [(True, "PARTIAL"), (False, "FAILED")])
+def test_without_runs_a_pass_is_refused_and_says_what_it_read(others: bool, outcome: str, tmp_path: Path) -> None:
+    """Where runs cannot be read, the command fails; the history tells whether anything else was read before."""
+    with peers(empty_mirror(tmp_path)) as both:
+        if others:
+            log_entries(both.org, 3)
+        access.hide_name(both.org.world.store, Run.salesforce_object)
+        with pytest.raises(PermissionDenied, match="FlowOrchestrationInstance"):
+            both.sync()
+        org = load_org(both.engine, both.client.identity.org_id)
+        assert org is not None
+        assert (org.last_outcome, len(in_mirror(both.engine, LogEntry))) == (outcome, 3 * others)
+
+
+@responses.activate
+def test_a_later_page_of_another_shape_is_no_traceback() -> None:
+    """Whoever reads page by page learns that the answer cannot be read, and what to look at."""
+    url = "https://acme.my.salesforce.com"
+    login = AccessTokenLogin(access_token=SecretStr("00D000000000001!x"))
+    client = OrgClient(OrgSettings(instance_url=url, login=login, api_version="67.0"))
+    next_url = "/services/data/v67.0/query/0r8-2000"
+    first = {"totalSize": 3, "done": False, "nextRecordsUrl": next_url, "records": [{"Id": "a"}]}
+    responses.get(f"{url}/services/oauth2/userinfo", json={})
+    responses.get(f"{url}/services/data/v67.0/query", json=first)
+    responses.get(f"{url}{next_url}", json={"records": None})
+    found = client.query("SELECT Id FROM X")
+    assert next(found) == {"Id": "a"}
+    with pytest.raises(OrgUnreachable, match="unknown shape") as odd:
+        next(found)
+    assert "instance URL" in odd.value.next_step
 
 
 def test_status_changes_are_bracketed_by_polls(tmp_path: Path) -> None:
