@@ -7,27 +7,26 @@ composite call. What the org refuses is a warning that says what is lost by it.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from datetime import datetime
-from typing import Any
+from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, Engine
-from sqlmodel import SQLModel
 
-from connector.errors import OrgRefused, PermissionDenied
+from connector import metadata
+from connector.errors import OrgRefused, OrgUnreachable, PermissionDenied
+from connector.gaps import METADATA, Gap
 from connector.mirror import changes, state
 from connector.mirror import evidence as mirrored
 from connector.mirror.engine import writing
 from connector.mirror.tables import (
     ApprovalLink,
-    CalledFlow,
     EvidenceCheck,
     FlowVersion,
     Interview,
     Person,
     StepEvidence,
 )
-from connector.org import soql
 from connector.org.client import OrgClient
+from connector.org.replies import moment
 from connector.settings import SyncSettings
 from connector.topics import (
     APPROVALS,
@@ -38,16 +37,18 @@ from connector.topics import (
     TEAMS,
     USERS,
     USERS_BY_NAME,
+    Answer,
     Record,
     Topic,
     ask,
 )
 
 NO_ACTIVE_VERSION = ""
+METADATA_AGAIN = timedelta(hours=1)  # it may be that this user never sees it, and each question is a call
 
 
 def gather(client: OrgClient, engine: Engine, org_id: str, settings: SyncSettings) -> list[str]:
-    """Bring the evidence up to date; sentences about what could not be asked. Costs nothing while nothing failed."""
+    """Bring the evidence up to date; sentences about what cannot be read. Costs nothing while nothing failed."""
     now = client.now()
     with engine.connect() as connection:
         fresh = mirrored.unchecked_runs(connection, org_id)
@@ -56,107 +57,112 @@ def gather(client: OrgClient, engine: Engine, org_id: str, settings: SyncSetting
         due = bool(watched) and (last is None or now - last >= settings.evidence_every)
         about = mirrored.subjects(connection, org_id, fresh | watched if due else fresh)
         new = mirrored.subjects(connection, org_id, fresh) if due else about
+        known = {Gap.parse(text): at for text, at in mirrored.gaps(connection, org_id).items()}
     if not about.runs:
         with writing(engine) as connection:
             changes.note_evidence(connection, org_id)
-        return []
-    look = _Look(client, engine, org_id, now)
+        return _sentences(known) if watched else []
+    look = _Look(client, engine, org_id, now, known)
     look.read_versions(about.versions)
     look.ask(about, new)
     look.finish(fresh, due=due)
-    return look.warnings
+    return _sentences(look.gaps)
+
+
+def _sentences(gaps: Iterable[Gap]) -> list[str]:
+    return sorted(gap.sentence() for gap in gaps)
 
 
 class _Look:
-    """One look at the evidence while it goes on."""
+    """One look at the evidence while it goes on. Gaps are `known` from before or found now, with the time of the question."""
 
-    def __init__(self, client: OrgClient, engine: Engine, org_id: str, now: datetime) -> None:
-        self.client, self.engine, self.org_id, self.now = client, engine, org_id, now
-        self.warnings: list[str] = []
+    def __init__(
+        self, client: OrgClient, engine: Engine, org_id: str, now: datetime, known: Mapping[Gap, datetime]
+    ) -> None:
+        self.client, self.engine, self.org_id, self.now, self.known = client, engine, org_id, now, known
+        self.gaps: dict[Gap, datetime] = {}
         self.changed = False
 
     def read_versions(self, versions: Iterable[tuple[str, int]]) -> None:
-        """Learn from metadata which flows the steps of orchestration versions call; tried once for each version."""
+        """Learn which flows the steps of orchestration versions call, in calls of its own: what is refused waits an hour."""
         with self.engine.connect() as connection:
             unread = mirrored.unread_versions(connection, self.org_id, versions)
+        refused = {gap: at for gap, at in self.known.items() if gap.what == METADATA and not gap.passing}
         if not unread:
             return
-        found: list[CalledFlow] = []
+        if any(self.now - at < METADATA_AGAIN for at in refused.values()):
+            self.gaps |= refused
+            return
         try:
-            for orchestration, version, flow_id in self._flow_versions(unread):
-                # Tooling API: metadata can be read of one record at a time only.
-                metadata = (self.client.get(f"tooling/sobjects/Flow/{flow_id}") or {}).get("Metadata") or {}
-                found += called_flows(self.org_id, orchestration, version, metadata, self.now)
-        except (OrgRefused, PermissionDenied) as refused:
-            self.warnings.append(
-                f"Which flows the steps call cannot be read ({refused.what}), so whether one was fixed is known only for"
-                " screen flows. Give the integration user View Setup and Configuration."
-            )
-        self._keep(found, [self._check(mirrored.version_subject(*version)) for version in unread])
-
-    def _flow_versions(self, wanted: Sequence[tuple[str, int]]) -> list[tuple[str, int, str]]:
-        """(orchestration, version, Id of that flow version) of those that the org still has."""
-        names = sorted({orchestration for orchestration, _ in wanted})
-        text = soql.select(
-            ("Id", "VersionNumber", "Definition.DeveloperName"),
-            "Flow",
-            [soql.one_of("Definition.DeveloperName", names)],
-        )
-        rows = [
-            (row["Definition"]["DeveloperName"], row["VersionNumber"], row["Id"])
-            for row in self.client.tooling_query(text)
-        ]
-        return [row for row in rows if row[:2] in wanted]
+            metadata.read_versions(self.client, self.engine, self.org_id, unread, self.now)
+        except OrgRefused as no:
+            self.gaps[Gap(METADATA, no.code, passing=False)] = self.now
+        except PermissionDenied:
+            self.gaps[Gap(METADATA, "HTTP 403", passing=False)] = self.now
+        except OrgUnreachable:
+            self.gaps[Gap(METADATA, "no answer", passing=True)] = self.now
 
     def ask(self, about: mirrored.Subjects, new: mirrored.Subjects) -> None:
-        """Ask about everything in as few calls as possible. What never changes is asked for `new` only."""
+        """Ask about everything in as few calls as possible.
+
+        What changes only with a run is asked for `new` runs, and for all of them where it could not be read before.
+        """
+        missed = {gap.object_name for gap in self.known}
+        outputs, approvals, teams = (
+            about if topic.object_name in missed else new for topic in (OUTPUTS, APPROVALS, TEAMS)
+        )
         with self.engine.connect() as connection:
-            known = mirrored.people_named(connection, self.org_id, about.usernames)
+            named = mirrored.people_named(connection, self.org_id, about.usernames)
             flows = about.flows | mirrored.called_flows(connection, self.org_id, about.versions)
-        users = about.users | set(known.values())
+        users = about.users | set(named.values())
         answers = self._ask(
             [
                 (INTERVIEWS, about.interviews),
                 (USERS, users),
                 (LOGINS, users),
                 (FLOWS, flows),
-                (OUTPUTS, new.steps),
-                (APPROVALS, new.runs),
-                (TEAMS, new.teams),
-                (USERS_BY_NAME, about.usernames - known.keys()),
+                (OUTPUTS, outputs.steps),
+                (APPROVALS, approvals.runs),
+                (TEAMS, teams.teams),
+                (USERS_BY_NAME, about.usernames - named.keys()),
             ]
         )
-        newcomers = {record["Id"] for record in answers.get(USERS_BY_NAME, ())}
+        newcomers = {record["Id"] for record in answers[USERS_BY_NAME].records}
         late = self._ask([(LOGINS, newcomers - users)])
-        logins = [*answers.get(LOGINS, ()), *late.get(LOGINS, ())] if LOGINS in answers or LOGINS in late else None
+        people = answers[USERS].records + answers[USERS_BY_NAME].records
         with writing(self.engine) as connection:
-            self._note_interviews(connection, about.interviews, answers.get(INTERVIEWS))
-            people = [*answers.get(USERS, ()), *answers.get(USERS_BY_NAME, ())]
-            self._note_people(connection, people, logins)
-            self._note_flows(connection, answers.get(FLOWS, ()))
-            state.store(connection, *self._outputs(answers.get(OUTPUTS, ())))
-            state.store(connection, *self._approvals(answers.get(APPROVALS, ())), *self._teams(answers.get(TEAMS, ())))
-            changes.note_judgement(connection, self.org_id, about.runs if self.changed else new.runs)
+            self._note_interviews(connection, answers[INTERVIEWS], new.interviews)
+            self._note_people(connection, people, answers[LOGINS].records + late[LOGINS].records)
+            self._note_flows(connection, answers[FLOWS].records)
+            state.store(connection, *self._outputs(answers[OUTPUTS], new.steps))
+            state.store(connection, *self._approvals(answers[APPROVALS].records), *self._teams(answers[TEAMS].records))
+            changed = self.changed or missed != {gap.object_name for gap in self.gaps}
+            changes.note_judgement(connection, self.org_id, about.runs if changed else new.runs)
 
     def finish(self, fresh: Iterable[str], *, due: bool) -> None:
-        """Note what need not be asked again."""
+        """Note what need not be asked again, and what could not be read; a look at some runs closes no gap."""
+        if not due:
+            found = {gap.what for gap in self.gaps}
+            self.gaps |= {gap: at for gap, at in self.known.items() if gap.what not in found}
         checks = [self._check(run_id) for run_id in fresh] + [self._check(mirrored.EVERYTHING)] * due
         with writing(self.engine) as connection:
             state.store(connection, *checks)
+            mirrored.replace_gaps(connection, self.org_id, {gap.text: at for gap, at in self.gaps.items()})
             changes.note_evidence(connection, self.org_id)
 
-    def _ask(self, asked: Sequence[tuple[Topic, Collection[str]]]) -> dict[Topic, list[Record]]:
-        answers, warnings = ask(self.client, asked)
-        self.warnings += warnings
+    def _ask(self, asked: Sequence[tuple[Topic, Collection[str]]]) -> dict[Topic, Answer]:
+        answers, gaps = ask(self.client, asked, hidden={gap.what for gap in self.known})
+        self.gaps |= dict.fromkeys(gaps, self.now)
         return answers
 
-    def _note_interviews(self, connection: Connection, asked: Iterable[str], records: Iterable[Record] | None) -> None:
-        """An interview that is not found is gone, and keeps what was last known of it."""
-        if records is None:
-            return
-        found = {record["Id"]: record for record in records}
-        before = {row.id: row for row in mirrored.stored(connection, Interview, self.org_id, "id", asked)}
-        for interview_id in sorted(asked):
+    def _note_interviews(self, connection: Connection, answer: Answer, changed: Collection[str]) -> None:
+        """An interview that is not found is gone, and keeps what was last known of it.
+
+        Where the error cannot be read, an old one stands for interviews whose runs did not change since.
+        """
+        found = {record["Id"]: record for record in answer.records}
+        before = {row.id: row for row in mirrored.stored(connection, Interview, self.org_id, "id", answer.keys)}
+        for interview_id in sorted(answer.keys):
             row = before.get(interview_id) or Interview(
                 org_id=self.org_id, id=interview_id, present=False, checked_at=self.now
             )
@@ -164,18 +170,18 @@ class _Look:
             row.present, row.checked_at = interview_id in found, self.now
             if interview_id in found:
                 record = found[interview_id]
-                row.status, row.error = record.get("InterviewStatus"), record.get("Error")
-                row.current_element = record.get("CurrentElement")
+                row.status, row.current_element = record.get("InterviewStatus"), record.get("CurrentElement")
+                if INTERVIEWS.newer in record or interview_id in changed:
+                    row.error = record.get(INTERVIEWS.newer)
             self.changed |= was != (row.present, row.status, row.error)
             state.store(connection, row)
 
-    def _note_people(self, connection: Connection, users: Sequence[Record], logins: Iterable[Record] | None) -> None:
-        """`logins` is None where UserLogin cannot be read: whether somebody is frozen is then unknown."""
-        frozen = None if logins is None else {login["UserId"]: bool(login["IsFrozen"]) for login in logins}
+    def _note_people(self, connection: Connection, users: Sequence[Record], logins: Iterable[Record]) -> None:
+        """Who is active and who is frozen. Of somebody whose login was not found, what was last known stands."""
+        frozen = {login["UserId"]: bool(login["IsFrozen"]) for login in logins}
         ids = [user["Id"] for user in users]
         before = {row.id: row for row in mirrored.stored(connection, Person, self.org_id, "id", ids)}
         for user in users:
-            old = before.get(user["Id"])
             row = Person(
                 org_id=self.org_id,
                 id=user["Id"],
@@ -183,13 +189,16 @@ class _Look:
                 name=user.get("Name"),
                 username=user.get("Username"),
                 is_active=user.get("IsActive"),
-                is_frozen=None if frozen is None else frozen.get(user["Id"]),
-                changed_at=old.changed_at if old else None,
+                is_frozen=frozen.get(user["Id"]),
                 checked_at=self.now,
             )
-            if old is None or (old.is_active, old.is_frozen) != (row.is_active, row.is_frozen):
-                row.changed_at = self.now if old else None
-                self.changed = True
+            old = before.get(row.id)
+            if old is not None:
+                row.is_frozen = old.is_frozen if row.is_frozen is None else row.is_frozen
+                was_known = ((old.is_active, row.is_active), (old.is_frozen, row.is_frozen))
+                turned = any(None not in pair and pair[0] != pair[1] for pair in was_known)
+                row.changed_at = self.now if turned else old.changed_at
+            self.changed |= old is None or (old.is_active, old.is_frozen) != (row.is_active, row.is_frozen)
             state.store(connection, row)
 
     def _note_flows(self, connection: Connection, records: Iterable[Record]) -> None:
@@ -208,15 +217,16 @@ class _Look:
                 row = FlowVersion(
                     org_id=self.org_id, api_name=api_name, active_version_id=version_id, first_seen_at=self.now
                 )
-            row.version_number = record.get("VersionNumber")
-            row.last_modified_at = _moment(record.get("LastModifiedDate"))
+            row.version_number = record.get(FLOWS.newer, row.version_number)
+            row.last_modified_at = moment(record.get("LastModifiedDate"))
             state.store(connection, row)
 
-    def _outputs(self, records: Iterable[Record]) -> Iterable[StepEvidence]:
-        for record in records:
-            pending = bool(record["InProgressStepOutputs"]) if "InProgressStepOutputs" in record else None
+    def _outputs(self, answer: Answer, changed: Collection[str]) -> Iterable[StepEvidence]:
+        """Nothing is known of a step that changed and that the org did not show."""
+        pending = {record["Id"]: bool(record["InProgressStepOutputs"]) for record in answer.records}
+        for step_id in sorted(pending.keys() | changed):
             yield StepEvidence(
-                org_id=self.org_id, step_id=record["Id"], has_pending_outputs=pending, checked_at=self.now
+                org_id=self.org_id, step_id=step_id, has_pending_outputs=pending.get(step_id), checked_at=self.now
             )
 
     def _approvals(self, records: Iterable[Record]) -> Iterable[ApprovalLink]:
@@ -242,32 +252,3 @@ class _Look:
 
     def _check(self, subject: str) -> EvidenceCheck:
         return EvidenceCheck(org_id=self.org_id, subject=subject, checked_at=self.now)
-
-    def _keep(self, rows: Iterable[SQLModel], checks: Iterable[SQLModel]) -> None:
-        with writing(self.engine) as connection:
-            state.store(connection, *rows, *checks)
-
-
-def called_flows(
-    org_id: str, orchestration: str, version: int, metadata: Mapping[str, Any], now: datetime
-) -> list[CalledFlow]:
-    """What each step calls, out of a Flow's metadata (Metadata API: Flow, FlowOrchestratedStage and FlowStageStep)."""
-    return [
-        CalledFlow(
-            org_id=org_id,
-            orchestration=orchestration,
-            version=version,
-            stage_name=stage["name"],
-            step_name=step["name"],
-            action_name=step["actionName"],
-            action_type=step.get("actionType"),
-            checked_at=now,
-        )
-        for stage in metadata.get("orchestratedStages") or ()
-        for step in stage.get("stageSteps") or ()
-        if step.get("actionName")
-    ]
-
-
-def _moment(text: str | None) -> datetime | None:
-    return datetime.fromisoformat(text) if text else None

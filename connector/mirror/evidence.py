@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TypeVar
 
-from sqlalchemy import ColumnElement, Connection, and_, exists, or_, select
+from sqlalchemy import ColumnElement, Connection, and_, delete, exists, or_, select
 from sqlmodel import Session, SQLModel, col
 from sqlmodel import select as select_model
 
+from connector.mirror import state
 from connector.mirror.tables import CalledFlow, ChangedRun, EvidenceCheck, LogEntry, Person, Run, Step, WorkItem
 from connector.mirror.upsert import CHUNK, chunks
 
 M = TypeVar("M", bound=SQLModel)
 
 EVERYTHING = "*"  # the subject of the repeated look
+GAP = "!"  # how the subject of something that could not be read begins
 STILL_MATTERS = timedelta(days=15)  # a run can be resumed for 14 days (Help: Orchestration Run)
 HALTED = ("Error", "Discontinued")  # steps that a resume would take up again
 
@@ -60,6 +62,23 @@ def last_look(connection: Connection, org_id: str) -> datetime | None:
             col(EvidenceCheck.org_id) == org_id, col(EvidenceCheck.subject) == EVERYTHING
         )
     )
+
+
+def gaps(connection: Connection, org_id: str) -> dict[str, datetime]:
+    """What could not be read, as `replace_gaps` was given it, and when it was last asked for."""
+    rows = connection.execute(select(col(EvidenceCheck.subject), col(EvidenceCheck.checked_at)).where(_of_gaps(org_id)))
+    return {subject.removeprefix(GAP): checked_at for subject, checked_at in rows}
+
+
+def replace_gaps(connection: Connection, org_id: str, found: Mapping[str, datetime]) -> None:
+    """These gaps are all that there are."""
+    connection.execute(delete(EvidenceCheck).where(_of_gaps(org_id)))
+    checks = [EvidenceCheck(org_id=org_id, subject=GAP + gap, checked_at=at) for gap, at in found.items()]
+    state.store(connection, *checks)
+
+
+def _of_gaps(org_id: str) -> ColumnElement[bool]:
+    return and_(col(EvidenceCheck.org_id) == org_id, col(EvidenceCheck.subject).startswith(GAP))
 
 
 def _failed(org_id: str) -> ColumnElement[bool]:
@@ -114,13 +133,13 @@ def _add_log(connection: Connection, org_id: str, run_ids: list[str], found: Sub
 
 
 def unread_versions(connection: Connection, org_id: str, versions: Iterable[tuple[str, int]]) -> list[tuple[str, int]]:
-    """Those versions whose metadata nobody has tried to read."""
+    """Those versions whose metadata nobody has read."""
     wanted = {version_subject(*version): version for version in versions}
     checks = select(col(EvidenceCheck.subject)).where(
         col(EvidenceCheck.org_id) == org_id, col(EvidenceCheck.subject).in_(wanted)
     )
-    tried = set(connection.scalars(checks)) if wanted else set()
-    return [wanted[subject] for subject in sorted(wanted.keys() - tried)]
+    read = set(connection.scalars(checks)) if wanted else set()
+    return [wanted[subject] for subject in sorted(wanted.keys() - read)]
 
 
 def version_subject(orchestration: str, version: int) -> str:

@@ -228,7 +228,7 @@ def test_questions_about_failed_runs_find_their_records(sides: Sides, data: st.D
     keys = data.draw(st.lists(st.sampled_from(known), min_size=1, max_size=10, unique=True))
     answers, problems = topics.ask(sides.client, [(topic, keys)])
     fields = [topic.key, *topic.fields]
-    found = [{name: record[name] for name in fields} for record in answers[topic]]
+    found = [{name: record[name] for name in fields} for record in answers[topic].records]
     asked = sides.expected(topic.object_name, [one_of(topic.key, keys)])
     assert problems == []
     assert sorted(map(str, found)) == sorted(str(shown(row, fields)) for row in asked)
@@ -240,4 +240,8 @@ def test_a_name_finds_itself_whatever_is_in_it(sides: Sides, name: str) -> None:
     username = f"{name}@example.com"
     answers, _ = topics.ask(sides.client, [(topics.USERS_BY_NAME, [username])])
     expected = sides.expected("User", [one_of("Username", [username])])
-    assert [record["Id"] for record in answers[topics.USERS_BY_NAME]] == sorted(row["Id"] for row in expected) != []
+    assert (
+        [record["Id"] for record in answers[topics.USERS_BY_NAME].records]
+        == sorted(row["Id"] for row in expected)
+        != []
+    )
