@@ -13,7 +13,7 @@ from connector.mirror import changes, quarantine, state
 from connector.mirror.engine import orgs, writing
 from connector.mirror.tables import Org, SyncPass
 from connector.org.client import OrgClient
-from connector.pace import DAY, Budget, Spend, spend
+from connector.pace import DAY, RECENT, Budget, Spend, spend, usual_calls
 from connector.quarantine import warnings as kept_aside
 from connector.report import ObjectReport, Progress, SyncOutcome, SyncReport
 from connector.settings import SyncSettings
@@ -93,7 +93,8 @@ class Account:
         if used is None or allowed is None:
             return None
         before = state.calls_since(self.engine, org_id, started_at - DAY)
-        return spend(self.settings, Budget(before + self.api_calls, used, allowed))
+        recent = [self.api_calls, *state.recent_calls(self.engine, org_id, RECENT - 1)]
+        return spend(self.settings, Budget(before + self.api_calls, used, allowed), usual_calls(recent))
 
 
 def _object_report(sweep: Sweep, now: datetime) -> ObjectReport:

@@ -6,13 +6,17 @@ is a budget of our own; what others use beyond it slows us down only when the or
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from statistics import fmean, median_low
 
 from connector.settings import SyncSettings
 
 DAY = timedelta(days=1)
 EASY = 0.5  # of our share; below it we poll as often as the settings allow
+IDLE = 1  # call that a poll costs at least
+RECENT = 10  # passes that tell what a poll costs
 RESERVE = 0.9  # of the org's allowance; above it we poll as seldom as the settings allow
 
 
@@ -29,8 +33,17 @@ class Budget:
         return self.ours / max(settings.api_share * self.allowed, 1)
 
 
+def usual_calls(recent: Sequence[int]) -> float:
+    """Calls that a poll costs lately, from those of the newest passes (one at least).
+
+    A pass that cost far more than the others read a backlog, which the next one need not: it counts as much as two polls.
+    """
+    ordinary = median_low([IDLE, *recent])
+    return max(fmean(min(calls, 2 * ordinary) for calls in recent), IDLE)
+
+
 def next_interval(
-    settings: SyncSettings, budget: Budget | None, *, calls_per_poll: float = 1.0, verifying: bool = False
+    settings: SyncSettings, budget: Budget | None, *, calls_per_poll: float = IDLE, verifying: bool = False
 ) -> timedelta:
     """The time to wait until the next poll. `budget` is None before the org has told anything.
 
@@ -55,6 +68,7 @@ class Spend:
     """What polling costs: our calls in the last 24 hours, and in the next 24 at the present pace."""
 
     budget: Budget
+    calls_per_poll: float
     interval: timedelta
     forecast: int
 
@@ -68,7 +82,7 @@ class Spend:
         }
 
 
-def spend(settings: SyncSettings, budget: Budget) -> Spend:
-    """The spend so far, and the forecast of polling on, an idle poll being one call."""
-    interval = next_interval(settings, budget)
-    return Spend(budget, interval, round(DAY / interval))
+def spend(settings: SyncSettings, budget: Budget, calls_per_poll: float = IDLE) -> Spend:
+    """The spend so far, the pace that follows from it, and the forecast of going on like that."""
+    interval = next_interval(settings, budget, calls_per_poll=calls_per_poll)
+    return Spend(budget, calls_per_poll, interval, round(DAY / interval * calls_per_poll))

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 
 class Frozen(BaseModel):
@@ -102,3 +102,9 @@ class SyncSettings(Frozen):
     vanished_at_least: int = Field(
         default=20, ge=0, description="Fewer rows than this are never taken for lost access."
     )
+
+    @model_validator(mode="after")
+    def _floor_below_ceiling(self) -> Self:
+        if self.poll_floor > self.poll_ceiling:
+            raise ValueError(f"poll_floor ({self.poll_floor}) is longer than poll_ceiling ({self.poll_ceiling})")
+        return self

@@ -20,9 +20,8 @@ from sqlalchemy import Engine
 
 from connector.audits import is_due
 from connector.mirror.engine import find_org, org_now
-from connector.mirror.state import calls_since
 from connector.org.client import OrgClient
-from connector.pace import Budget, next_interval
+from connector.pace import next_interval
 from connector.reconcile import ReconcileReport, reconcile
 from connector.report import SyncReport
 from connector.settings import SyncSettings
@@ -34,7 +33,6 @@ from monitor.proof import VerifyReport, verify_open
 from monitor.settings import AlertSettings, MonitorSettings, ResumeSettings
 
 T = TypeVar("T")
-_DAY = timedelta(days=1)
 _JOB = "cycle"
 
 
@@ -103,15 +101,12 @@ class Watcher:
         return CycleReport(started_at, synced, audited, evaluation, delivery, verification, tuple(problems))
 
     def interval(self, report: CycleReport) -> timedelta:
-        """How long to wait after this cycle, as the org's API budget allows."""
-        synced = report.sync
-        if synced is None or synced.api_used is None or synced.api_max is None:
+        """How long to wait after this cycle: as its sync says of the org's API budget, sooner while a resume waits for proof."""
+        spent = report.sync.spend if report.sync else None
+        if spent is None:
             return self.sync_settings.poll_floor
-        since = self.clock() - _DAY
-        ours = calls_since(self.engine, self.client.identity.org_id, since)
-        budget = Budget(ours, synced.api_used, synced.api_max)
         verifying = report.verification is not None and report.verification.still_open > 0
-        return next_interval(self.sync_settings, budget, calls_per_poll=synced.api_calls, verifying=verifying)
+        return next_interval(self.sync_settings, spent.budget, calls_per_poll=spent.calls_per_poll, verifying=verifying)
 
     def _audit(self) -> ReconcileReport | None:
         """The Id audit, on the day that it is due."""
@@ -162,6 +157,7 @@ class _Service:
     def __init__(self, watcher: Watcher, say: Callable[[CycleReport], object], stop: threading.Event) -> None:
         self.watcher, self.say, self.stop = watcher, say, stop
         self.newest: CycleReport | None = None
+        self.planning = threading.Lock()
         self.scheduler = BackgroundScheduler(timezone=UTC, executors={"default": ThreadPoolExecutor(1)})
 
     def run(self) -> CycleReport | None:
@@ -169,6 +165,8 @@ class _Service:
             self._plan(timedelta())
             self.scheduler.start()
             self.stop.wait()
+            with self.planning:
+                pass  # nobody plans any more: the shutdown waits for the cycle, with a lock that planning needs
             self.scheduler.shutdown(wait=True)
         return self.newest
 
@@ -183,8 +181,9 @@ class _Service:
             self.say(self.newest)
             wait = self.watcher.interval(self.newest)
         finally:
-            if not self.stop.is_set():
-                self._plan(wait)
+            with self.planning:
+                if not self.stop.is_set():
+                    self._plan(wait)
 
 
 @contextmanager

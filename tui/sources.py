@@ -140,4 +140,5 @@ def _problem(prefix: str, error: Mapping[str, Any], origins: Mapping[str, str]) 
     key = ".".join(str(part) for part in error["loc"])
     origin = origins.get(str(error["loc"][0]) if error["loc"] else "")
     message = str(error["msg"]).removeprefix("Value error, ")
-    return f"{prefix}{key}{f' ({origin})' if origin else ''}: {message[:1].lower()}{message[1:]}"
+    place = f"{prefix}{key}".rstrip(".")  # a section whose settings contradict each other has no key
+    return f"{place}{f' ({origin})' if origin else ''}: {message[:1].lower()}{message[1:]}"

@@ -60,6 +60,15 @@ def calls_since(engine: Engine, org_id: str, moment: datetime) -> int:
         return session.exec(spent).one()
 
 
+def recent_calls(engine: Engine, org_id: str, passes: int) -> list[int]:
+    """API calls of each of the newest finished passes, the newest first."""
+    finished = select(SyncPass.api_calls).where(
+        col(SyncPass.org_id) == org_id, col(SyncPass.kind) == "sync", col(SyncPass.finished_at).is_not(None)
+    )
+    with Session(engine) as session:
+        return list(session.exec(finished.order_by(col(SyncPass.started_at).desc()).limit(passes)))
+
+
 def newest_audit(engine: Engine, org_id: str) -> SyncPass | None:
     """The newest Id audit in the history, however it ended."""
     audits = select(SyncPass).where(col(SyncPass.org_id) == org_id, col(SyncPass.kind) == "reconcile")

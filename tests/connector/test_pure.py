@@ -14,7 +14,7 @@ from connector.mapping import fields_of, map_records, required_fields
 from connector.mirror.tables import MIRRORED, LogEntry, Run, SyncCursor, instant_text
 from connector.org import soql
 from connector.org.composite import Subreply
-from connector.pace import Budget, next_interval, spend
+from connector.pace import Budget, next_interval, spend, usual_calls
 from connector.settings import SyncSettings
 from connector.windows import coverage, windows
 
@@ -241,6 +241,28 @@ def test_a_small_allowance_is_spread_over_the_day() -> None:
     wait = next_interval(SETTINGS, Budget(ours=0, used=0, allowed=5000))
     assert wait == timedelta(days=1) / 1000
     assert spend(SETTINGS, Budget(ours=0, used=0, allowed=5000)).to_json()["share_next_24h"] == SETTINGS.api_share
+
+
+def test_the_forecast_is_that_of_the_pace() -> None:
+    """Polls that cost two calls are half as many where the share allows no more, and twice the calls where it does."""
+    assert spend(SETTINGS, Budget(0, 0, 5000), 2).interval == timedelta(days=2) / 1000
+    assert spend(SETTINGS, Budget(0, 0, 5000), 2).forecast == 1000
+    assert spend(SETTINGS, Budget(0, 0, 100_000), 1.2).forecast == 1728
+
+
+@pytest.mark.parametrize(
+    ("recent", "calls"),
+    [
+        ([114], 2),
+        ([1, 1, 114], pytest.approx(4 / 3)),
+        ([2, 1, 1, 1, 1], 1.2),
+        ([3, 3, 4], pytest.approx(10 / 3)),
+        ([0], 1),
+    ],
+)
+def test_what_polls_cost_lately_sets_the_pace(recent: list[int], calls: float) -> None:
+    """Not what one load cost, and no less than one call."""
+    assert usual_calls(recent) == calls
 
 
 def test_a_resume_in_flight_is_never_starved() -> None:

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import os
 import signal
+import sqlite3
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
+from sqlalchemy import event
 
-from connector.errors import ApiLimitReached
+from connector.errors import ApiLimitReached, MirrorUnusable
 from connector.settings import SyncSettings
 from fixtures.org.faults import Fault, Kind
 from monitor.channels.console import ConsoleChannel
@@ -98,6 +102,32 @@ def test_a_failing_cycle_does_not_end_the_service(shop: Workshop) -> None:
     assert newest is reports[-1]
 
 
+def test_a_mirror_that_fails_for_a_while_does_not_end_the_service(shop: Workshop, tmp_path: Path) -> None:
+    """While another program locks the database each part says so; when it lets go, the next cycle is whole again."""
+
+    def wait_for_nobody(connection: Any, _record: object) -> None:
+        connection.execute("PRAGMA busy_timeout=0").close()
+
+    event.listen(shop.engine, "connect", wait_for_nobody)
+    shop.engine.dispose()
+    stop = threading.Event()
+    reports: list[CycleReport] = []
+    with closing(sqlite3.connect(tmp_path / "mirror.sqlite3", check_same_thread=False)) as other:
+        other.execute("BEGIN IMMEDIATE")
+
+        def say(report: CycleReport) -> None:
+            reports.append(report)
+            other.rollback()
+            if len(reports) == 2:
+                stop.set()
+
+        watch(watcher(shop), once=False, say=say, stop=stop)
+    locked, whole = reports
+    assert {type(problem.error) for problem in locked.problems} == {MirrorUnusable}
+    assert "locked by another program" in str(locked.problems[0].error)
+    assert whole.problems == ()
+
+
 def test_cycles_never_overlap(shop: Workshop) -> None:
     """However eager the interval, a cycle begins when the one before has been reported."""
     inside = threading.Lock()
@@ -138,6 +168,23 @@ def test_the_interval_stretches_as_the_allowance_is_used(shop: Workshop) -> None
     assert service.interval(service.cycle()) == SyncSettings().poll_floor
     shop.org.services.usage.daily_max = shop.org.api_calls() + 1
     assert service.interval(service.cycle()) == SyncSettings().poll_ceiling
+
+
+@pytest.mark.parametrize("ahead", [timedelta(), timedelta(days=2)])
+def test_the_pace_is_the_one_that_the_report_shows(shop: Workshop, ahead: timedelta) -> None:
+    """What polls cost and what was spent is told by the org's time, wherever our clock stands."""
+    shop.org.services.usage.daily_max = 1000
+    shop.fail_runs(1)
+    service = Watcher(shop.client, shop.engine, [], clock=lambda: shop.now() + ahead)
+    total = 0
+    for _ in range(3):
+        report = service.cycle()
+        assert report.sync is not None
+        assert report.sync.spend is not None
+        total += report.sync.api_calls
+        assert report.sync.spend.budget.ours == total
+        assert service.interval(report) == report.sync.spend.interval > timedelta(minutes=14)  # two calls each
+        shop.advance(minutes=6)
 
 
 def test_without_a_word_from_the_org_the_shortest_interval_holds(shop: Workshop) -> None:

@@ -126,6 +126,7 @@ def test_all_problems_are_told_at_once_with_file_key_and_nearest_key(tmp_path: P
         ("[sync\n", "not valid TOML"),
         ("sync = 3", "write it as a table"),
         ('[sync]\npoll_floor = "0s"', "should be greater than 0 seconds"),
+        ('[sync]\npoll_floor = "20m"', "sync: poll_floor (0:20:00) is longer than poll_ceiling (0:15:00)"),
         ('[resume]\nfirst_look_after = "0s"', "should be greater than 0 seconds"),
         ("[resume]\npatience = -1", "should be greater than or equal to 0 seconds"),
         ('[orgs.prod]\nclient_id = "x"', "orgs.prod.instance_url: field required"),
