@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from time import perf_counter
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
 from connector.errors import Failure
 from connector.mirror import changes, quarantine, state
@@ -19,13 +19,26 @@ from connector.report import ObjectReport, Progress, SyncOutcome, SyncReport
 from connector.settings import SyncSettings
 from connector.sweep import Sweep
 
+UNFINISHED = "UNFINISHED"  # in the history: the pass goes on, or its process died
+
 
 class Account:
-    """Counts calls and seconds from when it is made."""
+    """Counts calls and seconds from when it is made. `open` it before the first call, and `close` it."""
 
     def __init__(self, client: OrgClient, engine: Engine, settings: SyncSettings) -> None:
         self.client, self.engine, self.settings = client, engine, settings
         self._began, self._calls_before = perf_counter(), client.api_calls
+
+    def open(self, org_id: str, started_at: datetime) -> None:
+        """Begin the entry in the history, so that the calls of a pass that dies are not forgotten."""
+        self._entry = SyncPass(org_id=org_id, kind="sync", started_at=started_at, outcome=UNFINISHED)
+        with writing(self.engine) as connection:
+            state.begin_pass(connection, self._entry)
+
+    def note(self, connection: Connection) -> None:
+        """Write down the calls so far, together with what they brought."""
+        self._entry.api_calls = self.api_calls
+        state.store(connection, self._entry)
 
     @property
     def api_calls(self) -> int:
@@ -73,6 +86,7 @@ class Account:
             spend=self._spend(org.org_id, started_at),
         )
         entry = SyncPass(
+            id=self._entry.id,
             org_id=org.org_id,
             kind="sync",
             started_at=started_at,
@@ -92,7 +106,7 @@ class Account:
         used, allowed = self.client.api_used, self.client.api_max
         if used is None or allowed is None:
             return None
-        before = state.calls_since(self.engine, org_id, started_at - DAY)
+        before = state.calls_since(self.engine, org_id, started_at - DAY, besides=self._entry.id)
         recent = [self.api_calls, *state.recent_calls(self.engine, org_id, RECENT - 1)]
         return spend(self.settings, Budget(before + self.api_calls, used, allowed), usual_calls(recent))
 

@@ -118,6 +118,7 @@ class _Pass:
 
     def run(self) -> SyncReport:
         """Ask until everything is read or given up."""
+        self.account.open(self.org.org_id, self.started_at)
         problem = ""
         try:
             self._first_call()
@@ -194,6 +195,7 @@ class _Pass:
                         self._take(connection, sweep, replies.pop(query.ref))  # a page written is a page forgotten
             if self.remember:
                 state.store(connection, *(sweep.cursor for sweep in self.sweeps))
+            self.account.note(connection)
         self.committed = True
         if self.progress is not None:
             self.progress(self.account.progress(self.sweeps))

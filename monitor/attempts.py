@@ -17,7 +17,9 @@ from sqlalchemy import Connection, Engine, delete, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import SQLModel, col
 
+from connector.mirror import state
 from connector.mirror.engine import writing
+from connector.mirror.tables import SyncPass
 from connector.org.commands import CommandResult
 from monitor.ledger import WAS_SENT, AttemptOutcome, OrgProof, ResumeAttempt, ResumeBatch
 from monitor.reasons import explain
@@ -105,10 +107,26 @@ def skip(engine: Engine, batch: ResumeBatch, skipped: Sequence[tuple[Intent, str
 
 
 def answer(
-    engine: Engine, leased: Sequence[ResumeAttempt], results: Mapping[str, CommandResult], now: datetime
+    engine: Engine,
+    leased: Sequence[ResumeAttempt],
+    results: Mapping[str, CommandResult],
+    now: datetime,
+    api_calls: int,
 ) -> None:
-    """Record the org's answers, by run. A refusal settles its attempt; anything else waits for proof from reading."""
+    """Record the org's answers, by run, and the calls they took among those that the mirror counts for the day's share.
+
+    A refusal settles its attempt; anything else waits for proof from reading.
+    """
+    spent = SyncPass(
+        org_id=leased[0].org_id,
+        kind="resume",
+        started_at=now,
+        finished_at=now,
+        outcome="ANSWERED",
+        api_calls=api_calls,
+    )
     with writing(engine) as connection:
+        state.record_pass(connection, spent)
         for attempt in leased:
             result = results.get(attempt.run_id)
             if result is None:

@@ -230,8 +230,10 @@ class _Execution:
         if not leased:
             return []
         runs = [attempt.run_id for attempt in leased]
+        calls = self.reader.client.api_calls
         results = set_status(self.reader.client, runs, self.plan.target_status)
-        attempts.answer(self.engine, leased, {result.run: result for result in results}, self.reader.now())
+        calls = self.reader.client.api_calls - calls
+        attempts.answer(self.engine, leased, {result.run: result for result in results}, self.reader.now(), calls)
         return results
 
     def _await_proof(self) -> None:

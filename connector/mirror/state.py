@@ -41,8 +41,14 @@ def store(connection: Connection, *rows: SQLModel) -> None:
         session.flush()
 
 
+def begin_pass(connection: Connection, entry: SyncPass) -> None:
+    """Add a pass that has only begun to the history, and give it the Id under which it is stored again later."""
+    values = entry.model_dump(exclude={"id"})
+    entry.id = connection.execute(insert(SyncPass).values(values).returning(col(SyncPass.id))).scalar_one()
+
+
 def record_pass(connection: Connection, entry: SyncPass) -> None:
-    """Add one pass to the history and let go of the oldest."""
+    """Bring one pass into the history and let go of the oldest."""
     store(connection, entry)
     connection.execute(
         delete(SyncPass).where(
@@ -51,10 +57,10 @@ def record_pass(connection: Connection, entry: SyncPass) -> None:
     )
 
 
-def calls_since(engine: Engine, org_id: str, moment: datetime) -> int:
-    """API calls of the passes that began at or after a moment of the org's time."""
+def calls_since(engine: Engine, org_id: str, moment: datetime, *, besides: int | None) -> int:
+    """API calls of what began at or after a moment of the org's time, without those of the entry `besides`."""
     spent = select(func.coalesce(func.sum(SyncPass.api_calls), 0)).where(
-        col(SyncPass.org_id) == org_id, col(SyncPass.started_at) >= moment
+        col(SyncPass.org_id) == org_id, col(SyncPass.started_at) >= moment, col(SyncPass.id).is_distinct_from(besides)
     )
     with Session(engine) as session:
         return session.exec(spent).one()

@@ -272,7 +272,7 @@ class SyncPass(SQLModel, table=True):
 
     id: int | None = Field(default=None, primary_key=True)
     org_id: str = Field(index=True, max_length=18)
-    kind: str  # "sync" or "reconcile"
+    kind: str  # "sync", "reconcile" or, for its writes, "resume"
     started_at: datetime = _instant(index=True)
     finished_at: datetime | None = _instant(nullable=True)
     outcome: str

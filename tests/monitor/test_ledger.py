@@ -125,7 +125,7 @@ def test_a_refusal_scores_the_verdict(engine: Engine, eligibility: Eligibility, 
     """A refused RESUMABLE was wrong, unless the reason lies with us or the moment; UNKNOWN had promised nothing."""
     made = batch(engine)
     leased = attempts.lease(engine, made, [intent(eligibility=eligibility)], NOW)
-    attempts.answer(engine, leased, {RUN: CommandResult(RUN, False, code, "no")}, NOW)
+    attempts.answer(engine, leased, {RUN: CommandResult(RUN, False, code, "no")}, NOW, 1)
     (kept,) = attempts.attempts_of(engine, made.id)
     assert (kept.outcome, kept.code, kept.mismatch) == ("REFUSED", code, mismatch)
     assert kept.detail is not None
@@ -136,7 +136,7 @@ def test_neither_acceptance_nor_silence_settles_anything(engine: Engine) -> None
     """An accepted write and a lost reply both wait for proof."""
     leased = attempts.lease(engine, batch(engine), [intent(), intent(OTHER)], NOW)
     replies = {RUN: CommandResult(RUN, True), OTHER: CommandResult(OTHER, None, "NO_REPLY", "lost")}
-    attempts.answer(engine, leased, replies, NOW)
+    attempts.answer(engine, leased, replies, NOW, 1)
     waiting = {attempt.run_id: attempt.accepted for attempt in attempts.open_attempts(engine, ORG)}
     assert waiting == {RUN: True, OTHER: None}
 

@@ -16,6 +16,8 @@ from typing import Any
 import pytest
 
 from connector.errors import ApiLimitReached, MirrorUnusable, NothingMatched, Refused
+from connector.settings import SyncSettings
+from connector.sync import sync
 from fixtures.org.faults import Fault, Kind
 from fixtures.org.switches import OTHER_RESUME_VALUE, ResumeMilestones, ResumeWrite, Rows, Switches
 from monitor import read
@@ -102,6 +104,9 @@ def test_a_bulk_resume_costs_one_read_one_write_per_chunk_and_one_read_per_look(
     assert batch.outcome is BatchOutcome.ALL_VERIFIED
     assert shop.writes() == 5
     assert (shop.org.api_calls() - before, batch.api_calls, len(shop.slept)) == (7, 7, 1)
+    spent = sync(shop.client, shop.engine, SyncSettings()).spend
+    assert spent is not None
+    assert spent.budget.ours == shop.org.api_calls()
 
 
 @pytest.mark.parametrize(
