@@ -93,6 +93,7 @@ def test_a_record_becomes_a_row() -> None:
         ({"IsDebugRun": "perhaps"}, "IsDebugRun"),
         ({"CreatedDate": "9999-12-31T23:59:59.000-0800"}, "CreatedDate"),
         ({"CreatedDate": "0001-01-01T00:00:00.000+0800"}, "CreatedDate"),
+        ({"SystemModstamp": "9999-12-31T23:59:59.000-0800"}, "SystemModstamp"),
         ({"OrchestrationDeveloperName": "x" * 256}, "OrchestrationDeveloperName"),
     ],
 )

@@ -195,6 +195,7 @@ def test_a_success_is_no_refusal() -> None:
         ("per-app-api-usage=17/250", None),
         ("api-usage=²/5", None),
         ("api-usage=999999999999999999999/5", None),
+        ("api-usage=5/999999999999999999999", None),
         ("api-usage=18", None),
         ("", None),
     ],
