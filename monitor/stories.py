@@ -84,7 +84,6 @@ def load(connection: Connection, context: OrgContext, run_ids: Collection[str]) 
     log = _by_run(connection, LogFacts, _log(context, ids))
     changes = _by_run(connection, StatusFacts, _of_runs(tables.StatusChange, StatusFacts, context, ids))
     attempts = _by_run(connection, AttemptFacts, _attempts(context, ids))
-    unseen = _unseen(connection, context, ids)
     approvals = {row.run_id: row.submission_id for row in connection.execute(_approvals(context, ids))}
     interviews = _interviews(connection, context, [run.interview_id for run in runs if run.interview_id])
     return [
@@ -102,7 +101,6 @@ def load(connection: Connection, context: OrgContext, run_ids: Collection[str]) 
             approval_submission=approvals.get(run.id),
             attempts=attempts.get(run.id, ()),
             as_of=context.as_of,
-            rows_unseen_since=unseen.get(run.id),
         )
         for run in runs
     ]
@@ -171,6 +169,7 @@ def _log(context: OrgContext, ids: list[str]) -> Select[Any]:
         log.c.step_name,
         log.c.assignee,
         log.c.assignee_type,
+        log.c.vanished_at,
     ).where(log.c.org_id == context.org_id, log.c.run_id.in_(ids), log.c.kind.in_(VERDICT_KINDS), at.is_not(None))
 
 
@@ -187,18 +186,6 @@ def _attempts(context: OrgContext, ids: list[str]) -> Select[Any]:
 def _approvals(context: OrgContext, ids: list[str]) -> Select[tuple[str, str]]:
     link = table_of(tables.ApprovalLink)
     return select(link.c.run_id, link.c.submission_id).where(link.c.org_id == context.org_id, link.c.run_id.in_(ids))
-
-
-def _unseen(connection: Connection, context: OrgContext, ids: list[str]) -> dict[str, datetime]:
-    """Since when a stage, step or log entry of a run cannot be seen any more, by run."""
-    found: dict[str, datetime] = {}
-    for model in (tables.Stage, tables.Step, tables.LogEntry):
-        row = table_of(model).c
-        mine = and_(row.org_id == context.org_id, row.run_id.in_(ids), row.vanished_at.is_not(None))
-        first = func.min(row.vanished_at, type_=tables.Instant())
-        for run_id, since in connection.execute(select(row.run_id, first).where(mine).group_by(row.run_id)):
-            found[run_id] = min(since, found.get(run_id, since))
-    return found
 
 
 def _interviews(connection: Connection, context: OrgContext, ids: list[str]) -> dict[str, InterviewFacts]:

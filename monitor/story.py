@@ -54,6 +54,7 @@ class StageFacts(NamedTuple):
     name: str | None = None
     label: str | None = None
     created_at: datetime | None = None
+    vanished_at: datetime | None = None
 
 
 class StepFacts(NamedTuple):
@@ -68,6 +69,7 @@ class StepFacts(NamedTuple):
     label: str | None = None
     step_type: str | None = None
     created_at: datetime | None = None
+    vanished_at: datetime | None = None
     pending_outputs: bool | None = None
 
 
@@ -95,6 +97,7 @@ class LogFacts(NamedTuple):
     step_name: str | None = None
     assignee: str | None = None
     assignee_type: str | None = None
+    vanished_at: datetime | None = None
 
 
 class StatusFacts(NamedTuple):
@@ -201,12 +204,17 @@ class Story:
     attempts: tuple[AttemptFacts, ...] = ()
     siblings: tuple[Sibling, ...] = ()
     as_of: datetime | None = None
-    rows_unseen_since: datetime | None = None  # when the first stage, step or log entry vanished that was here before
 
     @property
     def has_log(self) -> bool:
         """Whether the run's log can be read: every run has at least its Start Run milestone."""
         return bool(self.log)
+
+    @property
+    def rows_unseen_since(self) -> datetime | None:
+        """When the first of the run's stages, steps and log entries vanished; None while all are visible."""
+        rows: tuple[StageFacts | StepFacts | LogFacts, ...] = (*self.stages, *self.steps, *self.log)
+        return min((row.vanished_at for row in rows if row.vanished_at), default=None)
 
     @property
     def version(self) -> int | None:

@@ -106,7 +106,7 @@ def _step(row: Row) -> StepFacts:
         row["Label"],
         row["StepType"],
         row["CreatedDate"],
-        row["InProgressStepOutputs"] is not None,
+        pending_outputs=row["InProgressStepOutputs"] is not None,
     )
 
 

@@ -114,6 +114,18 @@ def test_a_stuck_run_is_found_and_leaves_the_list_when_it_moves(engine: Engine) 
     assert _eyes(engine) == {}
 
 
+def test_of_what_is_deleted_or_unseen_nobody_knows_that_it_is_stuck(engine: Engine) -> None:
+    """A step in progress was last seen so; whether it still is cannot be read."""
+    add(engine, _with_step(1, "InProgress"), _with_step(2, "InProgress"), _with_step(3, "InProgress"))
+    with writing(engine) as connection:
+        connection.execute(update(tables.Step).values(last_modified_at=NOW - 60 * 24 * HOUR))
+        for number, gone in ((2, {"is_deleted": True}), (3, {"vanished_at": NOW})):
+            mine = col(tables.Run.id) == copy(number).run.id
+            connection.execute(update(tables.Run).where(mine).values(**gone))
+    assess(engine, NOW)
+    assert list(_eyes(engine)) == [1]
+
+
 def test_debug_runs_need_nobody(engine: Engine) -> None:
     """Whoever debugs an orchestration leaves it standing on purpose."""
     add(engine, _with_step(1, "InProgress"), quiet(2, "Suspended", system_modstamp=NOW - timedelta(days=99)))

@@ -143,7 +143,7 @@ def test_a_run_with_another_label_keeps_its_clock_out_of_sight() -> None:
 def test_rows_that_vanished_below_a_run_make_nothing_surer() -> None:
     """What they showed has happened and still counts, but newer ones may be unseen as well."""
     seen = judge(failed_run(called_flows=KNOWN_CALL))
-    verdict = judge(failed_run(called_flows=KNOWN_CALL, rows_unseen_since=NOW))
+    verdict = judge(failed_run(called_flows=KNOWN_CALL, steps=(step(vanished_at=NOW),)))
     assert (verdict.reason, verdict.deadline) == (seen.reason, seen.deadline)
     assert (seen.confidence, verdict.confidence) == (Confidence.PROVEN, Confidence.INFERRED)
     assert [fact for fact in verdict.evidence if fact not in seen.evidence and fact.contradicts]
