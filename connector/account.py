@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 from time import perf_counter
+from urllib.parse import urlsplit
 
 from sqlalchemy import Connection, Engine
 
@@ -136,8 +137,9 @@ def _note_reply(org: Org, client: OrgClient) -> None:
 
 
 def note_failed_sign_in(engine: Engine, client: OrgClient, failure: Failure) -> None:
-    """An org that is known under this name shows what went wrong; its data stays as old as it was."""
-    known = next((org for org in orgs(engine) if org.name == client.settings.name), None)
+    """An org that is known under this name and address shows what went wrong; its data stays as old as it was."""
+    name, host = client.settings.name, urlsplit(client.settings.instance_url).netloc
+    known = next((org for org in orgs(engine) if org.name == name and urlsplit(org.instance_url).netloc == host), None)
     if known is not None:
         known.last_attempt_at, known.last_outcome = client.now(), str(SyncOutcome.FAILED)
         known.last_problem = failure.what

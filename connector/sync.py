@@ -21,7 +21,7 @@ from connector.errors import Failure, OrgRefused, PermissionDenied, UsageError
 from connector.mapping import fields_of
 from connector.mirror import changes, names, quarantine, state, upsert
 from connector.mirror.engine import writer_lock, writing
-from connector.mirror.tables import MIRRORED, Mirrored, Org, Run, SyncCursor, WorkItem
+from connector.mirror.tables import MIRRORED, LogEntry, Mirrored, Org, Run, SyncCursor, WorkItem
 from connector.org import composite, soql
 from connector.org.client import OrgClient
 from connector.org.composite import MAX_QUERIES, Subreply, Subrequest
@@ -48,12 +48,14 @@ def sync(
     since: datetime | None = None,
     progress: ProgressCallback | None = None,
     only_runs: Sequence[str] | None = None,
+    only_kinds: Sequence[str] = (),
 ) -> SyncReport:
     """Bring the mirror up to date and say what was done.
 
     `full` reads everything again; `since` bounds a first load to what changed at or after that moment; `only_runs`
-    refreshes these runs and what is below them, and leaves the cursors alone. Raises a Failure when nothing could be read;
-    what goes wrong later makes the report PARTIAL. Raises MirrorUnusable while another process writes to the mirror.
+    refreshes these runs and what is below them, of their log entries those of `only_kinds` where that names any, and
+    leaves the cursors alone. Raises a Failure when nothing could be read; what goes wrong later makes the report PARTIAL.
+    Raises MirrorUnusable while another process writes to the mirror.
     """
     with writer_lock(engine):
         try:
@@ -61,7 +63,7 @@ def sync(
         except Failure as failure:
             note_failed_sign_in(engine, client, failure)
             raise
-        this.plan(full=full, since=since, only_runs=only_runs)
+        this.plan(full=full, since=since, only_runs=only_runs, only_kinds=only_kinds)
         return this.run()
 
 
@@ -75,16 +77,18 @@ class _Pass:
         identity = client.identity
         self.started_at = client.now()
         self.account = Account(client, engine, settings)
-        self.org = state.load_org(engine, identity.org_id) or Org(
-            org_id=identity.org_id, name=client.settings.name, instance_url=identity.instance_url
-        )
+        known = state.load_org(engine, identity.org_id)
+        self.is_known = known is not None
+        self.org = known or Org(org_id=identity.org_id, name=client.settings.name, instance_url=identity.instance_url)
         self.looked_before_at = self.org.last_success_at
         self.cursors = state.load_cursors(engine, identity.org_id, self.started_at)
         self.sweeps: list[Sweep] = []
         self.warnings: list[str] = []
         self.remember = self.full = self.committed = self.described = False
 
-    def plan(self, *, full: bool, since: datetime | None, only_runs: Sequence[str] | None) -> None:
+    def plan(
+        self, *, full: bool, since: datetime | None, only_runs: Sequence[str] | None, only_kinds: Sequence[str]
+    ) -> None:
         """Decide what each object's sweep reads. Raises UsageError for a `since` that would hide runs to be saved."""
         self.remember, self.full = only_runs is None, full
         if since is not None:
@@ -94,7 +98,8 @@ class _Pass:
             if only_runs is not None:
                 # A sweep of its own from the watermark on: what is older is mirrored already.
                 cursor = SyncCursor(**cursor.model_dump() | {"position_at": None, "last_id": None})
-            sweep = Sweep(table, cursor, drift.select_list(table, cursor.missing_fields), _below(table, only_runs))
+            only = _below(table, only_runs, only_kinds)
+            sweep = Sweep(table, cursor, drift.select_list(table, cursor.missing_fields), only)
             if full or (not cursor.loaded and since is not None and since != cursor.since):
                 sweep.restart(since)
             self.sweeps.append(sweep)
@@ -128,8 +133,7 @@ class _Pass:
             self._require_runs()
         except Failure as failure:
             if not self.committed or isinstance(failure, PermissionDenied):
-                is_empty = not any(sweep.tally.read for sweep in self.sweeps)
-                self._finish(SyncOutcome.FAILED if is_empty else SyncOutcome.PARTIAL, failure.what)
+                self._give_up(failure)
                 raise
             problem = failure.what
         self._gather_evidence()
@@ -137,6 +141,14 @@ class _Pass:
         problems += standing_alarms(self.engine, self.org.org_id)
         self.warnings[:0] = problems
         return self._finish(SyncOutcome.PARTIAL if problems else SyncOutcome.COMPLETE, " ".join(problems))
+
+    def _give_up(self, failure: Failure) -> None:
+        """Note a pass that ends with an error. An org that never answered is not known by the Id that its token claims."""
+        if self.committed or self.is_known:
+            is_empty = not any(sweep.tally.read for sweep in self.sweeps)
+            self._finish(SyncOutcome.FAILED if is_empty else SyncOutcome.PARTIAL, failure.what)
+        else:
+            note_failed_sign_in(self.engine, self.client, failure)
 
     def _require_runs(self) -> None:
         if not self.cursors[Run.salesforce_object].readable:
@@ -289,15 +301,19 @@ class _Pass:
 
     def _finish(self, outcome: SyncOutcome, problem: str) -> SyncReport:
         """Say what stays wrong, and close the account."""
-        with writing(self.engine) as connection:
-            if renamed := names.claim(connection, self.org, self.client.settings.name):
-                self.warnings.append(renamed)
+        if self.committed:
+            self._claim_name()
         for sweep in self.sweeps:
             self.warnings += drift.warnings(sweep.table, sweep.cursor.missing_fields)
         if outcome is SyncOutcome.COMPLETE and self.remember:
             self.org.last_success_at = self.started_at
         self.org.last_problem = problem or None
         return self.account.close(self.org, outcome, self.started_at, self.sweeps, self.warnings)
+
+    def _claim_name(self) -> None:
+        with writing(self.engine) as connection:
+            if renamed := names.claim(connection, self.org, self.client.settings.name):
+                self.warnings.append(renamed)
 
 
 @contextmanager
@@ -312,9 +328,11 @@ def _no_search_for_cycles() -> Iterator[None]:
             gc.enable()
 
 
-def _below(table: type[Mirrored], run_ids: Sequence[str] | None) -> str | None:
-    """The condition that a record is one of these runs or belongs to one."""
-    if run_ids is None or len(run_ids) > MOST_RUNS:
+def _below(table: type[Mirrored], run_ids: Sequence[str] | None, kinds: Sequence[str]) -> str | None:
+    """The condition that a record is one of these runs or belongs to one; of log entries only these kinds, if any."""
+    if run_ids is None:
         return None
     field = "StepInstance.OrchestrationInstanceId" if table is WorkItem else "OrchestrationInstanceId"
-    return soql.one_of("Id" if table is Run else field, run_ids)
+    named = [soql.one_of("Id" if table is Run else field, run_ids)] if len(run_ids) <= MOST_RUNS else []
+    wanted = [soql.one_of("Kind", kinds)] if kinds and table is LogEntry else []
+    return " AND ".join([*named, *wanted]) or None

@@ -43,14 +43,19 @@ def org_read(context: typer.Context, settings: Settings) -> str | None:
 
 
 @contextmanager
-def mirror(settings: Settings, *, create: bool = False) -> Iterator[Engine]:
-    """The mirror. Raises DataTooOld if there is none yet: "nothing matched" would read as "nothing is at risk"."""
+def mirror(settings: Settings, org: str | None = None, *, create: bool = False) -> Iterator[Engine]:
+    """The mirror. Raises DataTooOld if there is none yet: "nothing matched" would read as "nothing is at risk".
+
+    But for an `org` that no settings know, ConfigError: no sync could help.
+    """
     from connector.errors import DataTooOld, NotFound
     from connector.mirror.engine import open_mirror
 
     try:
         engine = open_mirror(settings.database, create=create)
     except NotFound as absent:
+        if org:
+            settings.org(org)
         raise DataTooOld(absent.what, meaning=absent.meaning, next_step=absent.next_step) from absent
     try:
         yield engine
@@ -73,7 +78,9 @@ def org_time(engine: Engine, name: str | None, settings: Settings) -> datetime:
         return org_now(find_org(engine, name), now)
     except NotFound as absent:
         known = sorted({*settings.orgs, *(org.name for org in orgs(engine))})
-        if known and name not in settings.orgs:
+        if not known:
+            settings.org(name)
+        if name not in settings.orgs:
             raise UsageError(
                 f"No org is called {plain(name)!r}{nearest(name, known) or '.'}",
                 next_step=f"Configured or mirrored: {plain(', '.join(known))}. Pick one with --org.",

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from connector.errors import ApiLimitReached, MirrorUnusable, NothingMatched, Refused
+from connector.mirror.tables import LogEntry
 from connector.settings import SyncSettings
 from connector.sync import sync
 from fixtures.org.faults import Fault, Kind
@@ -107,6 +108,17 @@ def test_a_bulk_resume_costs_one_read_one_write_per_chunk_and_one_read_per_look(
     spent = sync(shop.client, shop.engine, SyncSettings()).spend
     assert spent is not None
     assert spent.budget.ours == shop.org.api_calls()
+
+
+def test_a_look_reads_of_the_log_only_what_proofs_and_verdicts_stand_on(shop: Workshop) -> None:
+    """So that the news of 1,000 runs fits into one call; the next sync reads the rest."""
+    shop.fail_runs(1)
+    shop.advance(minutes=30)
+    shop.sync()
+    shop.execute(shop.plan())
+    assert [row.kind for row in shop.rows(LogEntry)].count("StartStep") == 1
+    shop.sync()
+    assert [row.kind for row in shop.rows(LogEntry)].count("StartStep") == 2
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ import requests
 import stamina
 from sqlalchemy import create_engine, text
 
-from fixtures.org import serve
+from fixtures.org import access, serve
 from tests.schemas import fits
 from tests.tui.failing import HOSTILE, FailingOrg, failing_org
 from tests.tui.typed import Type, reprise
@@ -71,7 +71,7 @@ def test_sync_says_what_it_did(failing: FailingOrg, reprise: Type) -> None:
     assert [line.split()[0] for line in ended.out.splitlines()] == [
         "OBJECT", "Instance", "StageInstance", "StepInstance", "WorkItem", "Log", "complete:", "Reprise",
     ]  # fmt: skip
-    assert "polling every 1m takes 1,440 a day" in ended.out
+    assert "polling every 1m takes 2,880 a day" in ended.out
     assert ended.err == ""
     calls = failing.org.api_calls()
     document = reprise("sync --json").document
@@ -224,13 +224,17 @@ def test_an_org_that_was_never_synced(reprise: Type, monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.usefixtures("synced")
-def test_an_unknown_org(reprise: Type) -> None:
-    """Reading names the mirrored orgs too; a sync, which the mirror's age would call for, could not help."""
+def test_an_unknown_org(reprise: Type, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """With a mirror or without, a sync could not help; reading names the mirrored orgs too."""
     for command in ("runs", "groups", "show 0jE000000000001", "resume --at-risk"):
         reading = reprise(f"{command} --org defualt")
         assert reading.code == 2
         assert "No org is called 'defualt'; did you mean 'default'?" in reading.err
         assert "Configured or mirrored: default." in reading.err
+    monkeypatch.setenv("REPRISE_DATABASE", f"sqlite:///{tmp_path}/none.sqlite3")
+    for command in ("runs", "groups", "show 0jE000000000001", "resume --at-risk"):
+        assert reprise(f"{command} --org defualt").code == 2
+        assert reprise(f"{command} --org default").code == 7
     connecting = reprise("sync --org defualt")
     assert connecting.code == 2
     assert "did you mean 'default'?" in connecting.err
@@ -550,6 +554,20 @@ def test_a_round_as_a_document(failing: FailingOrg, reprise: Type) -> None:
     assert ended.document["sync"]["outcome"] == "COMPLETE"
     assert ended.document["failed_runs"] == failing.failed
     assert ended.document["alerts"]
+
+
+def test_an_audit_that_sees_too_little_ends_a_round_as_partial(failing: FailingOrg, reprise: Type) -> None:
+    """Exit code 3 on the day's audit, whose report is in the document; the warning stands in the rounds between."""
+    first = reprise("watch --once --json")
+    assert (first.code, first.document["audit"]) == (0, None)
+    store = failing.org.world.store
+    access.unshare(store, failing.org.user_id, [row["Id"] for row in store.rows("FlowOrchestrationLog")])
+    failing.org.world.advance(timedelta(days=1))
+    second, third = reprise("watch --once --json"), reprise("watch --once")
+    assert (second.code, second.document["audit"]["outcome"]) == (3, "PARTIAL")
+    fits("watch", second.document)
+    assert "Partial visibility" in third.err
+    assert third.code == 3
 
 
 @pytest.mark.usefixtures("failing")

@@ -26,7 +26,7 @@ def groups(context: typer.Context) -> ExitCode:
     asked = Asked.of(context)
     settings = settings_of(context)
     org = org_read(context, settings)
-    with mirror(settings) as engine:
+    with mirror(settings, org) as engine:
         now = org_time(engine, org, settings)
         found = read.groups(engine, now, RunFilter(org=org), settings=settings.monitor)
         as_of = read.overview(engine, now, org).as_of

@@ -60,7 +60,7 @@ def resume(
         ids=run or (),
     )
     _refuse_half_a_question(chosen, plan, execute=execute, reason=reason)
-    with mirror(settings) as engine:
+    with mirror(settings, chosen.org) as engine:
         made = _read_plan(plan) if plan else _make_plan(engine, settings, chosen)
         if execute and made.included:
             return _execute(engine, settings, made, reason or "", as_json=asked.json)

@@ -46,7 +46,7 @@ def runs(
     chosen = run_filter(
         org=org, status=status, at_risk=at_risk, within=within, orchestration=orchestration, group=group
     )
-    with mirror(settings) as engine:
+    with mirror(settings, org) as engine:
         now = org_time(engine, org, settings)
         page = read.runs(engine, now, chosen, limit=limit or None, settings=settings.monitor)
         of_several = org is None and len(orgs(engine)) > 1

@@ -44,7 +44,7 @@ def show(
     asked = Asked.of(context)
     settings = settings_of(context)
     org = org_read(context, settings)
-    with mirror(settings) as engine:
+    with mirror(settings, org) as engine:
         now = org_time(engine, org, settings)
         detail = read.run(engine, now, run, org, settings=settings.monitor)
         as_of = read.overview(engine, now, detail.line.org).as_of

@@ -11,7 +11,7 @@ import typer
 from tui import diagnostics, output
 from tui.asked import Asked
 from tui.diagnostics import ExitCode
-from tui.format import count, iso
+from tui.format import count, iso, lower
 from tui.opened import mirror, org_client, settings_of
 
 if TYPE_CHECKING:
@@ -70,6 +70,8 @@ def _say(report: CycleReport) -> None:
         parts.append(
             f"sync {report.sync.outcome.lower()}, {changed} changed, {count(report.sync.api_calls, 'API call')}"
         )
+    if report.audit:
+        parts.append(f"audit {report.audit.outcome.lower()}, {count(report.audit.changed_runs, 'run')} concerned")
     if report.evaluation:
         parts.append(f"{report.evaluation.failed} failed, {count(len(report.evaluation.messages), 'new alert')}")
     if report.delivery and report.delivery.waiting:
@@ -77,6 +79,9 @@ def _say(report: CycleReport) -> None:
     if report.verification and (report.verification.settled or report.verification.still_open):
         parts.append(_resumes(report.verification))
     diagnostics.say(f"{iso(report.started_at.replace(microsecond=0))}  {'; '.join(parts) or 'nothing done'}")
+    for each in report.verification.settled if report.verification else ():
+        if each.outcome != "VERIFIED":
+            diagnostics.say(f"{each.run} {lower(each.outcome)}: {each.detail}")
     for warning in report.warnings:
         diagnostics.warn(warning)
     for problem in report.problems:
@@ -103,6 +108,7 @@ def document(report: CycleReport) -> dict[str, Any]:
     return {
         "started_at": iso(report.started_at),
         "sync": report.sync.to_json() if report.sync else None,
+        "audit": report.audit.to_json() if report.audit else None,
         "failed_runs": evaluation.failed if evaluation else None,
         "alerts": [message.body for message in evaluation.messages] if evaluation else None,
         "delivery": report.delivery.to_json() if report.delivery else None,
@@ -117,9 +123,9 @@ def document(report: CycleReport) -> dict[str, Any]:
 
 
 def _ended(report: CycleReport) -> ExitCode:
-    """A round ends as its first problem would end a command; a part not read or an alert not delivered is PARTIAL."""
+    """A round ends as its first problem would end a command; a part not read, an alarm or an alert not delivered is PARTIAL."""
     if report.problems:
         return diagnostics.exit_code(report.problems[0].error)
-    partly_read = report.sync is not None and report.sync.outcome != "COMPLETE"
+    partly_read = any(part is not None and part.outcome != "COMPLETE" for part in (report.sync, report.audit))
     undelivered = report.delivery is not None and not report.delivery.everything_arrived
     return ExitCode.PARTIAL if partly_read or undelivered else ExitCode.OK
