@@ -36,10 +36,10 @@ class Budget:
 def usual_calls(recent: Sequence[int]) -> float:
     """Calls that a poll costs lately, from those of the newest passes (one at least).
 
-    A pass that cost far more than the others read a backlog, which the next one need not: it counts as much as two polls.
+    A pass that cost far more than the others read a backlog, which the next one need not: it counts as an ordinary one.
     """
     ordinary = median_low([IDLE, *recent])
-    return max(fmean(min(calls, 2 * ordinary) for calls in recent), IDLE)
+    return max(fmean(calls if calls <= 2 * ordinary else ordinary for calls in recent), IDLE)
 
 
 def next_interval(
