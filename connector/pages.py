@@ -66,7 +66,7 @@ def _keep(connection: Connection, table: type[Mirrored], bad: Sequence[BadRecord
 
     Of a record that was deleted in the org nothing else matters, and nobody could put it right.
     """
-    gone = [record.record_id for record in bad if record.is_deleted]
+    gone = {record.record_id: moment.now for record in bad if record.is_deleted}
     kept = [(record.record_id, record.problem, record.raw) for record in bad if not record.is_deleted]
     quarantine.keep(connection, moment.org_id, table.salesforce_object, kept, moment.now)
     return delete_rows(connection, table, moment.org_id, gone), len(kept)
@@ -124,9 +124,9 @@ def note_rows(connection: Connection, table: type[Mirrored], org_id: str, ids: C
     changes.note(connection, org_id, found)
 
 
-def delete_rows(connection: Connection, table: type[Mirrored], org_id: str, ids: Collection[str]) -> int:
-    """Mark rows as deleted; how many were not marked before. None of them is in quarantine any longer."""
-    quarantine.release(connection, org_id, table.salesforce_object, ids)
-    fresh = upsert.mark_deleted(connection, table, org_id, ids)
+def delete_rows(connection: Connection, table: type[Mirrored], org_id: str, gone: Mapping[str, datetime]) -> int:
+    """Mark rows (Id to when it was deleted); how many were not marked before. None of them is in quarantine any longer."""
+    quarantine.release(connection, org_id, table.salesforce_object, gone.keys())
+    fresh = upsert.mark_deleted(connection, table, org_id, gone)
     note_rows(connection, table, org_id, fresh)
     return len(fresh)

@@ -16,24 +16,23 @@ from sqlalchemy import Connection, Engine
 
 from connector import drift, evidence
 from connector.account import Account, note_failed_sign_in
-from connector.audits import is_past, standing_alarms
+from connector.audits import standing_alarms
 from connector.errors import Failure, OrgRefused, PermissionDenied, UsageError
-from connector.mapping import fields_of
-from connector.mirror import changes, names, quarantine, state, upsert
+from connector.mirror import names, quarantine, state
 from connector.mirror.engine import writer_lock, writing
 from connector.mirror.tables import MIRRORED, LogEntry, Mirrored, Org, Run, SyncCursor, WorkItem
-from connector.org import composite, soql
+from connector.org import soql
 from connector.org.client import OrgClient
 from connector.org.composite import MAX_QUERIES, Subreply, Subrequest
 from connector.pages import Moment, delete_rows, write_page
 from connector.report import ProgressCallback, SyncOutcome, SyncReport
 from connector.settings import SyncSettings
+from connector.sight import Sight
 from connector.sweep import Sweep
 from connector.windows import coverage, windows
 
 __all__ = ["SyncOutcome", "SyncReport", "sync"]
 
-ORGANIZATION_FIELDS = ("Name", "IsSandbox", "TimeZoneSidKey")
 MOST_RUNS = 4_000  # Ids that fit into a statement of 100,000 characters (SOQL and SOSL Reference)
 ROUNDING = timedelta(seconds=1)  # the Date header is cut to the second
 SHORTEST_BOUND = timedelta(days=15)  # the resume window and a day
@@ -84,7 +83,8 @@ class _Pass:
         self.cursors = state.load_cursors(engine, identity.org_id, self.started_at)
         self.sweeps: list[Sweep] = []
         self.warnings: list[str] = []
-        self.remember = self.full = self.committed = self.described = False
+        self.sight = Sight(self.org, self.sweeps, settings, self.started_at)
+        self.remember = self.full = self.committed = False
 
     def plan(
         self, *, full: bool, since: datetime | None, only_runs: Sequence[str] | None, only_kinds: Sequence[str]
@@ -188,13 +188,14 @@ class _Pass:
     def _call(self, asked: Sequence[Subrequest], *, first: bool = False) -> None:
         """One API call and the one transaction that its replies are committed in."""
         reading = self._queries()
-        requests = [*asked, *self._describes(), *(request for _, queries in reading for request in queries)]
+        described = self.sight.requests() if self.remember else []
+        requests = [*asked, *described, *(request for _, queries in reading for request in queries)]
         began = perf_counter()
         replies = {reply.ref: reply for reply in self.client.composite(requests)}
         waited = perf_counter() - began
         asked_with = {sweep.name: sweep.fields for sweep in self.sweeps}
         with writing(self.engine) as connection:
-            self._learn(connection, replies)
+            self.warnings += self.sight.learn(connection, replies)
             if first:
                 self._cover(connection, replies, waited)
                 if self.full:
@@ -214,57 +215,10 @@ class _Pass:
 
     def _queries(self) -> list[tuple[Sweep, list[Subrequest]]]:
         """The five query slots of a call, shared among the objects that are not read to their end."""
-        active = [sweep for sweep in self.sweeps if sweep.active and (self.described or not sweep.schema_changed)]
+        active = [sweep for sweep in self.sweeps if sweep.active and (self.sight.is_known or not sweep.schema_changed)]
         active.sort(key=lambda sweep: sweep.tally.read - sweep.tally.expected)  # the most left to read first
         share, extra = divmod(MAX_QUERIES, len(active)) if active else (0, 0)
         return [(sweep, sweep.requests(share + (place < extra))) for place, sweep in enumerate(active)]
-
-    def _describes(self) -> list[Subrequest]:
-        """They ride along once a day, when a query was refused for what it asks, and while an object cannot be read."""
-        stale = any(
-            is_past(sweep.cursor.described_at, self.settings.describe_every, self.started_at) for sweep in self.sweeps
-        )
-        refused = any(sweep.schema_changed for sweep in self.sweeps)
-        hidden = [sweep for sweep in self.sweeps if not sweep.cursor.readable]
-        if self.described or not self.remember or not (stale or refused or hidden):
-            return []
-        asked = self.sweeps if stale or refused else hidden
-        return [
-            composite.record("Organization", "Organization", self.org.org_id, ORGANIZATION_FIELDS),
-            *(composite.describe(f"describe{sweep.name}", sweep.name) for sweep in asked),
-        ]
-
-    def _learn(self, connection: Connection, replies: Mapping[str, Subreply]) -> None:
-        organization = replies.get("Organization")
-        if organization is None:
-            return
-        self.described = True
-        if organization.ok:
-            self.org.label = organization.body.get("Name")
-            self.org.is_sandbox = organization.body.get("IsSandbox")
-            self.org.time_zone = organization.body.get("TimeZoneSidKey")
-        for sweep in self.sweeps:
-            reply = replies.get(f"describe{sweep.name}")
-            if reply is not None and not reply.is_transient:
-                self._learn_shape(connection, sweep, drift.shape(sweep.table, reply))
-
-    def _learn_shape(self, connection: Connection, sweep: Sweep, shape: drift.Shape) -> None:
-        cursor, known = sweep.cursor, set(sweep.cursor.missing_fields)
-        cursor.described_at, cursor.readable = self.started_at, shape.readable
-        if not shape.readable:
-            return
-        lost, appeared = shape.missing - known, known - shape.missing
-        if lost and cursor.loaded:
-            columns = fields_of(sweep.table)
-            upsert.blank_columns(connection, sweep.table, self.org.org_id, [columns[name] for name in lost])
-            changes.note_all(connection, self.org.org_id)
-        if appeared:
-            self.warnings.append(f"{sweep.name}: {', '.join(sorted(appeared))} can be read now; all is read again.")
-            sweep.restart(cursor.since)
-        cursor.missing_fields = sorted(shape.missing)
-        cursor.replicateable = shape.replicateable
-        sweep.schema_changed = False
-        sweep.fields = drift.select_list(sweep.table, shape.missing)
 
     def _cover(self, connection: Connection, replies: Mapping[str, Subreply], waited: float) -> None:
         """Apply what the org says about its own completeness, before any row: a row may show that a delete was undone."""

@@ -7,7 +7,7 @@ that `/updated` lists are not needed, so its window is as short as it may be.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from connector.mirror.tables import SyncCursor
@@ -25,7 +25,7 @@ class Coverage:
 
     until: datetime
     told: bool = True  # False: `until` is what was known before, or a guess by the clock
-    deleted: Sequence[str] = ()
+    deleted: Mapping[str, datetime] = field(default_factory=dict)  # Id to when
     deleted_until: datetime | None = None  # None: the org did not say what was deleted
     refused: bool = False  # the org does not answer for this object; do not ask at each poll
     warning: str = ""
@@ -63,9 +63,9 @@ def coverage(cursor: SyncCursor, replies: Mapping[str, Subreply], asked_at: date
     warning = _without(name, refusals[0].problem, lookback, for_good=for_good) if refusals else _gap(cursor, asked_at)
     if not deleted.ok:
         return Coverage(until, told=updated.ok, refused=for_good, warning=warning)
-    ids = [entry["id"] for entry in deleted.body["deletedRecords"]]
+    gone = {entry["id"]: datetime.fromisoformat(entry["deletedDate"]) for entry in deleted.body["deletedRecords"]}
     deleted_until = min(_covered(deleted), asked_at)
-    return Coverage(until, updated.ok, ids, deleted_until, refused=for_good, warning=warning)
+    return Coverage(until, updated.ok, gone, deleted_until, refused=for_good, warning=warning)
 
 
 def _untold(cursor: SyncCursor, asked_at: datetime, lookback: timedelta, *, for_good: bool = False) -> datetime:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import lru_cache
 from itertools import islice
 from operator import itemgetter
@@ -18,6 +18,7 @@ T = TypeVar("T")
 
 KEY = ("id", "org_id")
 ADDED = ("org_id", "first_seen_at", "vanished_at")  # what the mirror adds to a record; the same for a whole page
+A_SECOND = timedelta(seconds=1)  # moments of the org are cut to the second here and there
 CHUNK = 500  # values in one IN list; SQLite's oldest limit is 999 variables
 
 
@@ -99,10 +100,14 @@ def known(
     return found
 
 
-def mark_deleted(connection: Connection, table: type[Mirrored], org_id: str, ids: Collection[str]) -> list[str]:
-    """Mark rows as deleted in the org; the Ids of those that were not marked before."""
+def mark_deleted(connection: Connection, table: type[Mirrored], org_id: str, gone: Mapping[str, datetime]) -> list[str]:
+    """Mark rows (Id to when it was deleted) as deleted in the org; the Ids of those that were not marked before.
+
+    A row that changed after its deletion was restored.
+    """
     target = sql_table(table)
-    fresh = [row_id for row_id, (marked,) in known(connection, table, org_id, ids, "is_deleted").items() if not marked]
+    rows = known(connection, table, org_id, gone, "is_deleted", "system_modstamp").items()
+    fresh = [key for key, (marked, changed_at) in rows if not marked and changed_at < gone[key] + A_SECOND]
     for chunk in chunks(fresh, CHUNK):
         connection.execute(
             update(target).where(target.c.org_id == org_id, target.c.id.in_(chunk)).values(is_deleted=True)

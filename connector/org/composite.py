@@ -40,7 +40,11 @@ def _tells_updates(body: Mapping[str, Any]) -> bool:
 
 def _tells_deletes(body: Mapping[str, Any]) -> bool:
     gone = body.get("deletedRecords")
-    return _tells_updates(body) and _are_objects(gone) and all(isinstance(each.get("id"), str) for each in gone or ())
+    return _tells_updates(body) and _are_objects(gone) and all(_is_deletion(each) for each in gone or ())
+
+
+def _is_deletion(entry: Mapping[str, Any]) -> bool:
+    return isinstance(entry.get("id"), str) and moment(entry.get("deletedDate")) is not None
 
 
 def _describes(body: Mapping[str, Any]) -> bool:

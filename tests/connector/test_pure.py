@@ -195,7 +195,7 @@ def test_coverage_is_the_most_cautious_of_what_is_said() -> None:
     """Of what a resource says and the time before the queries, the earlier counts; deletes have a time of their own."""
     said = replies_for("2026-11-22T12:30:00.000+0000", "2026-11-22T12:10:00.000+0000")
     found = coverage(cursor(NOW), said, NOW, LOOKBACK)
-    assert (found.until, found.deleted) == (NOW.replace(second=0), ["0jE1"])
+    assert (found.until, found.deleted) == (NOW.replace(second=0), {"0jE1": NOW.replace(second=0)})
     assert found.deleted_until == datetime(2026, 11, 22, 12, 10, tzinfo=UTC)
     future = coverage(cursor(NOW), replies_for("2027-01-01T00:00:00.000+0000"), NOW, LOOKBACK)
     assert (future.until, future.deleted_until) == (NOW, NOW)

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from connector.errors import UsageError
-from connector.mirror.engine import open_mirror
+from connector.mirror.engine import open_mirror, writing
 from connector.mirror.tables import LogEntry, Run
+from connector.mirror.upsert import mark_deleted
 from connector.report import Progress, SyncOutcome
 from connector.settings import SyncSettings
 from connector.sync import sync
@@ -333,6 +334,20 @@ def test_an_older_page_never_overwrites_a_newer_row(tmp_path: Path) -> None:
         assert in_mirror(both.engine, Run)[run]["status"] == "Error"
         both.sync()
         assert differences(both.org, both.engine) == []
+
+
+@pytest.mark.parametrize(("seconds_later", "stays"), [(-60, False), (0, False), (60, True)])
+def test_a_deletion_from_before_the_newest_change_was_undone(tmp_path: Path, seconds_later: int, stays: bool) -> None:
+    """Should the org list a record that was restored since, its newer SystemModstamp says so."""
+    with peers(empty_mirror(tmp_path)) as both:
+        with both.org.world.store.transaction() as tx:
+            run = tx.create(RUN, Status="InProgress")
+        both.sync()
+        changed_at = in_mirror(both.engine, Run)[run]["system_modstamp"]
+        with writing(both.engine) as connection:
+            deleted_at = changed_at - timedelta(seconds=seconds_later)
+            assert mark_deleted(connection, Run, both.org.org_id, {run: deleted_at}) == ([] if stays else [run])
+        assert in_mirror(both.engine, Run)[run]["is_deleted"] is not stays
 
 
 def test_a_mirror_made_elsewhere_goes_on(tmp_path: Path) -> None:
