@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import Connection
 
-from connector.mapping import BadRecord, Row, map_records
+from connector.mapping import BadRecord, Row, fields_of, map_records
 from connector.mirror import changes, quarantine, state, upsert
-from connector.mirror.tables import LogEntry, Mirrored, Run, StatusChange, WorkItem
+from connector.mirror.tables import Mirrored, Run, StatusChange, WorkItem
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,17 +74,24 @@ def _keep(connection: Connection, table: type[Mirrored], bad: Sequence[BadRecord
 
 
 def _newer(connection: Connection, table: type[Mirrored], rows: Sequence[Row], moment: Moment) -> tuple[list[Row], int]:
-    """The rows that are new or differ from the mirror's, their changes of status recorded; how many turn into deleted ones.
+    """The rows that the upsert will write, their changes of status recorded; how many turn into deleted ones.
 
-    Must look before the upsert. Two changes within one second have one SystemModstamp, so status and deletion count too.
+    Must look before the upsert. Every value counts: two changes within one second have one SystemModstamp.
     """
-    columns = ("system_modstamp", "is_deleted") if table is LogEntry else ("system_modstamp", "is_deleted", "status")
-    before = upsert.known(connection, table, moment.org_id, (row["id"] for row in rows), *columns)
+    columns = _compared(table)
+    before = upsert.known(connection, table, moment.org_id, (row["id"] for row in rows), *columns, "vanished_at")
     pick = itemgetter(*columns)
-    changed = [row for row in rows if _differs(before.get(row["id"]), pick(row))]
+    changed = [row for row in rows if _differs(before.get(row["id"]), (*pick(row), None))]
     if table is Run:
-        state.record_status_changes(connection, _status_changes(changed, before, moment))
+        statuses = {key: values[columns.index("status")] for key, values in before.items()}
+        state.record_status_changes(connection, _status_changes(changed, statuses, moment))
     return changed, sum(row["is_deleted"] and row["id"] in before and not before[row["id"]][1] for row in changed)
+
+
+@cache
+def _compared(table: type[Mirrored]) -> tuple[str, ...]:
+    first = ("system_modstamp", "is_deleted")
+    return (*first, *(name for name in fields_of(table).values() if name not in {"id", *first}))
 
 
 def _differs(old: tuple[Any, ...] | None, new: tuple[Any, ...]) -> bool:
@@ -91,11 +99,9 @@ def _differs(old: tuple[Any, ...] | None, new: tuple[Any, ...]) -> bool:
     return old is None or (old != new and old[0] <= new[0])
 
 
-def _status_changes(
-    rows: Iterable[Row], before: Mapping[str, tuple[Any, ...]], moment: Moment
-) -> Iterable[StatusChange]:
+def _status_changes(rows: Iterable[Row], before: Mapping[str, str | None], moment: Moment) -> Iterable[StatusChange]:
     for row in rows:
-        old = before[row["id"]][2] if row["id"] in before else None
+        old = before.get(row["id"])
         if old != row["status"]:
             yield StatusChange(
                 org_id=moment.org_id,

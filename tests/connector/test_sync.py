@@ -55,6 +55,21 @@ def test_a_deletion_is_seen_by_the_next_poll(database_url: str) -> None:
         assert differences(both.org, both.engine) == []
 
 
+def test_a_second_change_within_one_second_is_noted(database_url: str) -> None:
+    """It has the SystemModstamp of the first, is written by the next poll, and its run waits to be judged like any other."""
+    with peers(database_url, frozen=True) as both:
+        store = both.org.world.store
+        with store.transaction() as tx:
+            run = tx.create(RUN, Status="InProgress", CurrentStage="Intake")
+        both.sync()
+        assert runs_to_judge(both.engine) == {run}
+        with store.transaction() as tx:
+            tx.update(RUN, run, CurrentStage="Review")
+        both.sync()
+        assert differences(both.org, both.engine) == []
+        assert runs_to_judge(both.engine) == {run}
+
+
 def test_a_deletion_that_only_the_delete_log_knows(tmp_path: Path) -> None:
     """A row deleted and purged between two polls is marked from /deleted, and counted."""
     with peers(empty_mirror(tmp_path)) as both:
