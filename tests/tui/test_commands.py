@@ -71,7 +71,7 @@ def test_sync_says_what_it_did(failing: FailingOrg, reprise: Type) -> None:
     assert [line.split()[0] for line in ended.out.splitlines()] == [
         "OBJECT", "Instance", "StageInstance", "StepInstance", "WorkItem", "Log", "complete:", "Reprise",
     ]  # fmt: skip
-    assert "polling every 1m takes 2,880 a day" in ended.out
+    assert "polling every 1m takes 1,440 a day" in ended.out
     assert ended.err == ""
     calls = failing.org.api_calls()
     document = reprise("sync --json").document
