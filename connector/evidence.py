@@ -131,7 +131,10 @@ class _Look:
         late = self._ask([(LOGINS, newcomers - users)])
         people = answers[USERS].records + answers[USERS_BY_NAME].records
         with writing(self.engine) as connection:
+            had_sight = mirrored.sees_interviews(connection, self.org_id)
             self._note_interviews(connection, answers[INTERVIEWS], new.interviews)
+            if had_sight != mirrored.sees_interviews(connection, self.org_id):
+                changes.note_all(connection, self.org_id)
             self._note_people(connection, people, answers[LOGINS].records + late[LOGINS].records)
             self._note_flows(connection, answers[FLOWS].records)
             state.store(connection, *self._outputs(answers[OUTPUTS], new.steps))

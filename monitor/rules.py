@@ -131,9 +131,14 @@ def _approval(story: Story) -> Finding | None:
 
 
 def _interview_gone(story: Story) -> Finding | None:
-    if story.interview is not None and not story.interview.present:
-        gone = Evidence(f"interview {story.interview.id} no longer exists", INTERVIEW)
-        return Finding(ReasonCode.INTERVIEW_GONE, Confidence.PROVEN, (gone,))
+    interview = story.interview
+    if interview is not None and not interview.present:
+        was_seen = interview.status is not None
+        fact = "no longer exists" if was_seen else "cannot be found, unlike those of other runs"
+        confidence = Confidence.PROVEN if was_seen else Confidence.INFERRED
+        return Finding(
+            ReasonCode.INTERVIEW_GONE, confidence, (Evidence(f"interview {interview.id} {fact}", INTERVIEW),)
+        )
     if story.run.interview_id is None:
         return Finding(
             ReasonCode.INTERVIEW_GONE,
@@ -262,7 +267,8 @@ def _resumable(story: Story, reason: ReasonCode, step: StepFacts, fact: Evidence
         evidence.append(Evidence("whether a second failure has 14 days of its own is not documented", _RUN_PAGE))
     confidence = Confidence.INFERRED if len(evidence) > 1 else Confidence.PROVEN
     if story.interview is None:
-        evidence.append(Evidence("nobody has looked whether the interview still exists", INTERVIEW))
+        unseen = "whether the interview still exists is not known: nobody looked, or we are shown none of this org"
+        evidence.append(Evidence(unseen, INTERVIEW))
         return Finding(reason, Confidence.ASSUMED, tuple(evidence))
     return Finding(reason, confidence, (*evidence, Evidence(f"interview {story.interview.id} exists", INTERVIEW)))
 

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, FromClause, Select, and_, func, select
 from sqlmodel import SQLModel
 
 from connector.mirror import tables
+from connector.mirror.evidence import sees_interviews
 from monitor.ledger import WAS_SENT, ResumeAttempt, ResumeBatch
 from monitor.sql import table_of
 from monitor.story import (
@@ -55,6 +56,7 @@ class OrgContext:
     people_by_name: Mapping[str, tuple[PersonFacts, ...]] = field(default_factory=dict)
     calls: Mapping[str, tuple[CalledFlowFacts, ...]] = field(default_factory=dict)
     versions: Mapping[str, tuple[FlowVersionFacts, ...]] = field(default_factory=dict)
+    sees_interviews: bool = True
 
 
 def org_context(connection: Connection, org_id: str) -> OrgContext:
@@ -71,6 +73,7 @@ def org_context(connection: Connection, org_id: str) -> OrgContext:
         _grouped(names),
         _grouped((call.orchestration, call) for call in calls),
         _grouped((version.api_name, version) for version in versions),
+        sees_interviews(connection, org_id),
     )
 
 
@@ -189,8 +192,13 @@ def _approvals(context: OrgContext, ids: list[str]) -> Select[tuple[str, str]]:
 
 
 def _interviews(connection: Connection, context: OrgContext, ids: list[str]) -> dict[str, InterviewFacts]:
+    """Interviews are shared record by record: a user who is shown none cannot tell which are gone."""
     found = _read(connection, InterviewFacts, _of_runs(tables.Interview, InterviewFacts, context, ids, key="id"))
-    return {interview.id: interview for interview in found}
+    return {
+        interview.id: interview
+        for interview in found
+        if interview.present or interview.status is not None or context.sees_interviews
+    }
 
 
 def _people(

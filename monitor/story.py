@@ -111,12 +111,13 @@ class StatusFacts(NamedTuple):
 
 
 class InterviewFacts(NamedTuple):
-    """The run's FlowInterview, when somebody looked."""
+    """The run's FlowInterview, when somebody looked. `status` is the one last seen, None if it never was."""
 
     id: str
     present: bool
     error: str | None = None
     checked_at: datetime | None = None
+    status: str | None = None
 
 
 class PersonFacts(NamedTuple):

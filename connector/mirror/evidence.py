@@ -12,7 +12,17 @@ from sqlmodel import Session, SQLModel, col
 from sqlmodel import select as select_model
 
 from connector.mirror import state
-from connector.mirror.tables import CalledFlow, ChangedRun, EvidenceCheck, LogEntry, Person, Run, Step, WorkItem
+from connector.mirror.tables import (
+    CalledFlow,
+    ChangedRun,
+    EvidenceCheck,
+    Interview,
+    LogEntry,
+    Person,
+    Run,
+    Step,
+    WorkItem,
+)
 from connector.mirror.upsert import CHUNK, chunks
 
 M = TypeVar("M", bound=SQLModel)
@@ -130,6 +140,12 @@ def _add_log(connection: Connection, org_id: str, run_ids: list[str], found: Sub
             found.versions.add((orchestration, version))
         if assignee and assignee_type == "User":
             found.usernames.add(assignee)
+
+
+def sees_interviews(connection: Connection, org_id: str) -> bool:
+    """Whether we are shown any interview at all. They are shared record by record, so one that is not found may be hidden."""
+    visible = select(col(Interview.id)).where(col(Interview.org_id) == org_id, col(Interview.present)).limit(1)
+    return connection.scalar(visible) is not None
 
 
 def unread_versions(connection: Connection, org_id: str, versions: Iterable[tuple[str, int]]) -> list[tuple[str, int]]:

@@ -16,11 +16,12 @@ from connector.mirror import changes, tables
 from connector.mirror.engine import open_mirror, writing
 from connector.settings import SyncSettings
 from connector.sync import sync
+from fixtures.org import access
 from monitor import read
 from monitor.assess import assess
 from monitor.assessment import FAR, Assessment, Place, micros, moment_of
 from monitor.rows import RunFilter
-from monitor.verdict import Readiness, ReasonCode
+from monitor.verdict import Confidence, Eligibility, Readiness, ReasonCode
 from tests.mirrors import empty_mirror
 from tests.monitor.mirrored import add, add_org, copy, quiet
 from tests.monitor.stories import FAILED, NOW
@@ -103,6 +104,27 @@ def test_what_changed_before_a_crash_is_judged_after_it(work: Workshop) -> None:
     after = read.runs(work.engine, work.now()).runs[0]
     assert (before.id, after.id) == (run, run)
     assert (before.readiness, after.readiness) == (Readiness.FIX_UNSEEN, Readiness.READY)
+
+
+def test_where_no_interview_is_shown_none_counts_as_gone(work: Workshop) -> None:
+    """They are shared record by record; once one of them is shown, the others that were never seen are probably gone."""
+    hidden, gone = work.fail_runs(2, fix=False)
+    store, user = work.org.world.store, work.org.user_id
+    interview = {row["Id"]: row["InterviewId"] for row in store.rows(tables.Run.salesforce_object)}
+    access.unshare(store, user, [interview[hidden]])
+    work.org.world.delete_interview(gone)
+    work.sync()
+    blind = {line.id: line for line in read.runs(work.engine, work.now()).runs}
+    for run in (hidden, gone):
+        assert (blind[run].eligibility, blind[run].confidence) == (Eligibility.RESUMABLE, Confidence.ASSUMED)
+        assert blind[run].deadline_earliest is not None
+    access.share(store, user, [interview[hidden]])
+    work.advance(minutes=6)
+    sync(work.client, work.engine, SyncSettings())
+    assess(work.engine, work.now(), everything=False)
+    seeing = {line.id: line for line in read.runs(work.engine, work.now()).runs}
+    assert seeing[hidden].confidence is not Confidence.ASSUMED
+    assert (seeing[gone].reason_code, seeing[gone].confidence) == (ReasonCode.INTERVIEW_GONE, Confidence.INFERRED)
 
 
 def test_only_the_org_asked_for_is_judged(engine: Engine) -> None:

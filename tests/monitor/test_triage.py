@@ -272,9 +272,12 @@ def test_a_failure_that_nothing_dates_is_unknown() -> None:
 
 def test_nothing_has_a_deadline_that_cannot_be_resumed() -> None:
     """A run whose interview is gone is not counted down."""
-    gone = InterviewFacts("0Fo000000000001CAA", present=False)
+    gone = InterviewFacts("0Fo000000000001CAA", present=False, status="Error")
     verdict = triage(failed_run(interview=gone), NOW)
     assert (verdict.reason, verdict.deadline, verdict.failed_at) == (ReasonCode.INTERVIEW_GONE, None, FAILED)
+    assert verdict.confidence is Confidence.PROVEN
+    never_seen = triage(failed_run(interview=gone._replace(status=None)), NOW)
+    assert (never_seen.reason, never_seen.confidence) == (ReasonCode.INTERVIEW_GONE, Confidence.INFERRED)
 
 
 def test_an_interview_that_nobody_names_is_gone() -> None:

@@ -79,7 +79,9 @@ def _approval(work: Workshop) -> str:
 def _interview_deleted(work: Workshop) -> str:
     run = _broken_flow(work)
     work.advance(minutes=10)
+    work.sync()
     work.org.world.delete_interview(run)
+    work.advance(minutes=10)
     return run
 
 
