@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from time import perf_counter
 from typing import Any
@@ -23,16 +23,16 @@ from connector.errors import Failure, MirrorUnusable
 from connector.mirror import audit, changes, quarantine, state, upsert
 from connector.mirror.audit import Span
 from connector.mirror.engine import writer_lock, writing
-from connector.mirror.tables import MIRRORED, Mirrored, Org, SyncCursor, SyncPass
+from connector.mirror.tables import MIRRORED, Org, SyncCursor, SyncPass
 from connector.org import composite, soql
 from connector.org.client import OrgClient
 from connector.org.composite import MAX_QUERIES
 from connector.pages import Moment, note_rows, write_page
 from connector.report import SCHEMA_VERSION, SyncOutcome
 from connector.settings import SyncSettings
+from connector.subject import STAMPED, Subject, stamp
 
 PAGE = 2000  # rows of a query's page: a span of so many is listed instead of cut
-STAMPED = ("Id", "SystemModstamp")
 FETCHED_AT_ONCE = 1000  # Ids in one statement of at most 100,000 characters
 
 
@@ -90,47 +90,6 @@ def reconcile(client: OrgClient, engine: Engine, settings: SyncSettings, *, thor
         return _Audit(client, engine, settings, org, thorough=thorough).run()
 
 
-@dataclass
-class _Subject:
-    """One object under audit."""
-
-    table: type[Mirrored]
-    cursor: SyncCursor
-    whole: Span
-    visible: int = 0
-    mirrored: int = 0
-    alarm: bool = False
-    missing: set[str] = field(default_factory=set)  # mirrored and not seen
-    unknown: set[str] = field(default_factory=set)  # seen, and not mirrored or with another SystemModstamp
-    compared_until: datetime | None = None  # what changed before this moment has been compared
-    vanished: int = 0
-    returned: int = 0
-
-    def where(self, span: Span) -> list[str]:
-        """The conditions of a span in SOQL."""
-        conditions = [f"CreatedDate < {soql.instant(span.end)}"]
-        if span.start is not None:
-            conditions.append(f"CreatedDate >= {soql.instant(span.start)}")
-        if self.cursor.since is not None:
-            conditions.append(soql.at_or_after(self.cursor.since))
-        return conditions
-
-    @property
-    def has_news(self) -> bool:
-        """Whether something may have changed since the last audit that no audit compared."""
-        return self.cursor.audited_until is None or self.cursor.audited_until < self.whole.end
-
-    def changes(self) -> str:
-        """The SELECT that lists what changed between the last audit and the watermark."""
-        until = f"SystemModstamp < {soql.instant(self.whole.end)}"
-        where = [soql.at_or_after(self.cursor.audited_until), until] if self.cursor.audited_until else [until]
-        return soql.select(STAMPED, self.cursor.object_name, where, order_by=("SystemModstamp", "Id"))
-
-
-def _stamp(record: Mapping[str, Any]) -> datetime:
-    return datetime.fromisoformat(record["SystemModstamp"])
-
-
 class _Audit:
     """The audit while it runs."""
 
@@ -143,7 +102,7 @@ class _Audit:
         with engine.connect() as connection:
             self.waiting_before = changes.count(connection, org.org_id)
         cursors = state.load_cursors(engine, org.org_id, self.started_at)
-        self.subjects: list[_Subject] = []
+        self.subjects: list[Subject] = []
         for table in MIRRORED:
             cursor = cursors[table.salesforce_object]
             if not cursor.readable or "CreatedDate" in cursor.missing_fields:
@@ -152,7 +111,7 @@ class _Audit:
                 self._leave_out(cursor, "is still being read", is_gap=True)
             else:
                 # What was created behind the watermark is the next poll's business.
-                self.subjects.append(_Subject(table, cursor, Span(None, cursor.watermark)))
+                self.subjects.append(Subject(table, cursor, Span(None, cursor.watermark)))
 
     def _leave_out(self, cursor: SyncCursor, why: str, *, is_gap: bool) -> None:
         self.warnings.append(f"{cursor.object_name} was not audited: it {why}.")
@@ -179,7 +138,7 @@ class _Audit:
                 subject.mirrored = audit.count(connection, subject.table, self.org.org_id, subject.whole)
                 self._sound_alarm(subject)
 
-    def _sound_alarm(self, subject: _Subject) -> None:
+    def _sound_alarm(self, subject: Subject) -> None:
         gone = subject.mirrored - subject.visible
         if gone <= max(self.settings.vanished_at_least, self.settings.vanished_share * subject.mirrored):
             return
@@ -188,10 +147,10 @@ class _Audit:
         self.warnings.append(alarm)
         self.alarms.append(alarm)
 
-    def _differs(self, subject: _Subject) -> bool:
+    def _differs(self, subject: Subject) -> bool:
         return not subject.alarm and (self.thorough or subject.visible != subject.mirrored)
 
-    def _counts(self, spans: Sequence[tuple[_Subject, Span]]) -> list[int]:
+    def _counts(self, spans: Sequence[tuple[Subject, Span]]) -> list[int]:
         """Live rows in the org of up to five spans, in one call."""
         if not spans:
             return []
@@ -206,7 +165,7 @@ class _Audit:
                 raise Failure(f"The audit could not count ({reply.problem}).", next_step="Try again later.")
         return [int(reply.body["totalSize"]) for reply in replies]
 
-    def _narrow(self, suspects: Sequence[tuple[_Subject, Span]]) -> None:
+    def _narrow(self, suspects: Sequence[tuple[Subject, Span]]) -> None:
         """Cut spans that differ until they are small enough to be listed."""
         waiting = deque(suspects)
         while waiting:
@@ -237,9 +196,9 @@ class _Audit:
         )
         return True
 
-    def _list(self, subject: _Subject, span: Span) -> None:
+    def _list(self, subject: Subject, span: Span) -> None:
         text = soql.select(STAMPED, subject.cursor.object_name, subject.where(span))
-        seen = {record["Id"]: _stamp(record) for record in self.client.query(text)}
+        seen = {record["Id"]: stamp(record) for record in self.client.query(text)}
         with self.engine.connect() as connection:
             here = audit.ids(connection, subject.table, self.org.org_id, span)
         subject.missing |= here - seen.keys()
@@ -260,14 +219,14 @@ class _Audit:
                 raise Failure(f"The audit could not list changes ({reply.problem}).", next_step="Try again later.")
             seen: dict[str, datetime] = {}
             for record in self.client.rest_of(reply.body):
-                seen[record["Id"]] = subject.compared_until = _stamp(record)
+                seen[record["Id"]] = subject.compared_until = stamp(record)
                 if len(seen) % PAGE == 0 and self._is_spent():
                     break
             else:
                 subject.compared_until = subject.cursor.watermark
             self._compare(subject, seen)
 
-    def _compare(self, subject: _Subject, seen: Mapping[str, datetime]) -> None:
+    def _compare(self, subject: Subject, seen: Mapping[str, datetime]) -> None:
         """Records with another stamp are read again, but for those that the next poll reads anyway."""
         with self.engine.connect() as connection:
             here = upsert.known(connection, subject.table, self.org.org_id, seen, "system_modstamp")
@@ -275,7 +234,7 @@ class _Audit:
             key for key, stamp in seen.items() if stamp < subject.whole.end and here.get(key) != (stamp,)
         }
 
-    def _put_right(self, subject: _Subject) -> None:
+    def _put_right(self, subject: Subject) -> None:
         """Read every row in question once more, deleted ones too; what still cannot be seen has vanished."""
         aside = self._kept_aside(subject)
         asked = sorted(subject.missing | subject.unknown | aside)
@@ -298,14 +257,14 @@ class _Audit:
         if gone:
             self.warnings.append(vanished(subject.cursor.object_name, len(gone)))
 
-    def _kept_aside(self, subject: _Subject) -> set[str]:
+    def _kept_aside(self, subject: Subject) -> set[str]:
         """Records in quarantine are read again: they may be mended, or gone where no poll is told. Not while sight is lost."""
         if subject.alarm:
             return set()
         with self.engine.connect() as connection:
             return quarantine.ids(connection, self.org.org_id, subject.cursor.object_name)
 
-    def _fetch(self, subject: _Subject, ids: Sequence[str]) -> list[Mapping[str, Any]]:
+    def _fetch(self, subject: Subject, ids: Sequence[str]) -> list[Mapping[str, Any]]:
         fields = drift.select_list(subject.table, subject.cursor.missing_fields)
         text = soql.select(fields, subject.cursor.object_name, [soql.one_of("Id", ids)])
         (reply,) = self.client.composite([composite.query("rows", text, deleted_too=True)])
