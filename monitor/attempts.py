@@ -1,5 +1,7 @@
 """What happens to resume attempts in the ledger: leased with their intent, answered, settled; each step one transaction.
 
+What a step changes about a run's verdict waits to be judged from the same transaction on (connector.mirror.changes).
+
 An attempt that is not settled is a lease on its run: a unique partial index allows one per run, whoever asks (command
 line, dashboard or watch, in whatever process). An attempt is settled once: whoever comes second changes nothing.
 """
@@ -17,7 +19,7 @@ from sqlalchemy import Connection, Engine, delete, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import SQLModel, col
 
-from connector.mirror import state
+from connector.mirror import changes, state
 from connector.mirror.engine import writing
 from connector.mirror.tables import SyncPass
 from connector.org.commands import CommandResult
@@ -93,6 +95,7 @@ def lease(engine: Engine, batch: ResumeBatch, intents: Sequence[Intent], now: da
         # Only now can nobody else come between the count and the lease.
         overtaken = {one.id for one in mine if tried[one.run_id] > known[one.run_id] + 1}
         connection.execute(delete(ResumeAttempt).where(col(ResumeAttempt.id).in_(overtaken)))
+        changes.note_judgement(connection, batch.org_id, known)
     return [one for one in mine if one.id not in overtaken]
 
 
@@ -127,6 +130,7 @@ def answer(
     )
     with writing(engine) as connection:
         state.record_pass(connection, spent)
+        changes.note_judgement(connection, spent.org_id, {attempt.run_id for attempt in leased})
         for attempt in leased:
             result = results.get(attempt.run_id)
             if result is None:
@@ -146,6 +150,7 @@ def settle(engine: Engine, settlements: Iterable[Settlement], now: datetime) -> 
     with writing(engine) as connection:
         for settlement in settlements:
             _settle(connection, settlement, now)
+            changes.note_judgement(connection, settlement.attempt.org_id, {settlement.attempt.run_id})
             if settlement.outcome is AttemptOutcome.VERIFIED:
                 _prove(connection, settlement.attempt, now)
 

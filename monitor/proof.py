@@ -10,8 +10,7 @@ from enum import StrEnum
 
 from sqlalchemy import Engine
 
-from connector.mirror import changes
-from connector.mirror.engine import find_org, org_now, writing
+from connector.mirror.engine import find_org, org_now
 from connector.org.client import OrgClient
 from connector.report import SyncOutcome
 from connector.settings import SyncSettings
@@ -80,10 +79,8 @@ class OrgReader:
         report = sync(self.client, self.engine, self.sync_settings, only_runs=runs, only_kinds=VERDICT_KINDS)
         return report.outcome is SyncOutcome.COMPLETE
 
-    def judge(self, runs: Sequence[str]) -> None:
-        """Bring the stored verdicts of these runs up to the mirror and to what the ledger says of them."""
-        with writing(self.engine) as connection:
-            changes.note_judgement(connection, self.org_id, runs)
+    def judge(self) -> None:
+        """Bring the stored verdicts up to what was read and to what the ledger says."""
         assess(self.engine, self.now(), everything=False, org_id=self.org_id)
 
 
@@ -124,7 +121,7 @@ def look(reader: OrgReader, waiting: Sequence[ResumeAttempt], settings: ResumeSe
         if (settlement := _settlement(attempt, seen.get(attempt.run_id), given_up=given_up)) is not None:
             found.append(settlement)
     attempts.settle(reader.engine, found, now)
-    reader.judge(runs)
+    reader.judge()
     return found
 
 

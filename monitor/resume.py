@@ -171,7 +171,7 @@ class _Execution:
         self._await_proof()
         calls = self.reader.client.api_calls - calls
         outcome, made = close(self.engine, self.batch.id, self.reader.now(), calls)
-        self.reader.judge([intent.run for intent in ready])  # a refusal, which nobody reads again, tells of its run too
+        self.reader.judge()  # a refusal, which nobody reads again, tells of its run too
         return Batch(outcome, self.batch.id, self.plan, made, calls, tuple(self.problems))
 
     def _preflight(self) -> tuple[list[Intent], list[tuple[Intent, str]]]:
@@ -207,7 +207,7 @@ class _Execution:
                 if wait is None:
                     raise
                 self.sleep(wait.total_seconds())
-        self.reader.judge(runs)
+        self.reader.judge()
         return complete
 
     def _send(self, intents: Sequence[Intent]) -> None:

@@ -21,13 +21,15 @@ from connector.settings import SyncSettings
 from connector.sync import sync
 from fixtures.org.faults import Fault, Kind
 from fixtures.org.switches import OTHER_RESUME_VALUE, ResumeMilestones, ResumeWrite, Rows, Switches
-from monitor import read
+from monitor import attempts, read
+from monitor.attempts import Intent, Settlement
 from monitor.ledger import AttemptOutcome, OrgProof, ResumeAttempt, ResumeBatch
 from monitor.plans import seal
 from monitor.resume import BatchOutcome
 from monitor.rows import RunFilter
 from monitor.settings import ResumeSettings
-from monitor.verdict import ReasonCode
+from monitor.verdict import Eligibility, ReasonCode
+from tests.connector.peers import runs_to_judge
 from tests.mirrors import empty_mirror
 from tests.monitor.workshop import ALLOWED, Workshop, workshop
 
@@ -108,6 +110,24 @@ def test_a_bulk_resume_costs_one_read_one_write_per_chunk_and_one_read_per_look(
     spent = sync(shop.client, shop.engine, SyncSettings()).spend
     assert spent is not None
     assert spent.budget.ours == shop.org.api_calls()
+
+
+def test_what_the_ledger_says_of_a_run_waits_to_be_judged(shop: Workshop) -> None:
+    """A process that dies right after it leased a run, or settled an attempt on it, leaves word of that."""
+    (run,) = shop.fail_runs(1)
+    shop.sync()
+    shop.execute(shop.plan())
+    (attempt,) = shop.rows(ResumeAttempt)
+    shop.sync()
+    assert runs_to_judge(shop.engine) == set()
+    attempts.settle(shop.engine, [Settlement(attempt, AttemptOutcome.STALLED, "")], shop.now())
+    assert runs_to_judge(shop.engine) == {run}
+    attempts.answer(shop.engine, [attempt], {}, shop.now(), 1)
+    assert runs_to_judge(shop.engine) == {run}
+    (batch,) = shop.rows(ResumeBatch)
+    intent = Intent(run, 1, Eligibility.RESUMABLE, ReasonCode.STEP_FLOW_ERROR, {}, 1)
+    assert [one.run_id for one in attempts.lease(shop.engine, batch, [intent], shop.now())] == [run]
+    assert runs_to_judge(shop.engine) == {run}
 
 
 def test_a_look_reads_of_the_log_only_what_proofs_and_verdicts_stand_on(shop: Workshop) -> None:

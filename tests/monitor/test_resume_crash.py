@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from monitor.ledger import ResumeAttempt, ResumeBatch
+from tests.connector.peers import stale_verdicts
 from tests.mirrors import empty_mirror
 from tests.monitor.workshop import ALLOWED, Workshop, workshop
 
@@ -47,9 +48,11 @@ def test_a_killed_resume_is_settled_without_a_second_call(
         (left,) = shop.rows(ResumeAttempt)
         assert (left.settled_at, left.answered_at) == (None, None)
         assert shop.plan([run]).included == ()
+        assert stale_verdicts(shop.engine, shop.now()) == set()
         shop.advance(seconds=ALLOWED.proof_within.total_seconds())
         report = shop.verify_open()
         assert [str(one.outcome) for one in report.settled] == [outcome]
         assert (report.still_open, shop.writes(), shop.resumes_in_org(run)) == (0, writes, writes)
+        assert stale_verdicts(shop.engine, shop.now()) == set()
         (batch,) = shop.rows(ResumeBatch)
         assert batch.outcome == ("ALL_VERIFIED" if outcome == "VERIFIED" else "NONE")
