@@ -179,7 +179,8 @@ class _Pass:
                 raise
             self.warnings.append(
                 f"The org refuses /updated and /deleted inside a composite ({refused.code}): each poll reads the last"
-                f" {self.settings.lookback} again, and a purged record is found only by `reprise reconcile`."
+                f" {self.settings.lookback.total_seconds() / 60:.0f} minutes again, and a purged record is found only by"
+                " `reprise reconcile`."
             )
             for sweep in self.sweeps:
                 sweep.cursor.replicateable = False
