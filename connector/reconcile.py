@@ -80,7 +80,7 @@ class ReconcileReport:
 def reconcile(client: OrgClient, engine: Engine, settings: SyncSettings, *, thorough: bool = False) -> ReconcileReport:
     """Compare the mirror with everything the user can see, and put right what differs.
 
-    `thorough` lists every record instead of trusting equal counts: a call for 10,000 rows. Raises MirrorUnusable when nothing
+    `thorough` lists every record instead of trusting equal counts: a call for 2,000 rows. Raises MirrorUnusable when nothing
     was ever synced, a Failure when the org cannot be asked.
     """
     with writer_lock(engine):

@@ -105,6 +105,9 @@ def test_the_audit_finds_what_polling_cannot_see(writing: FailingOrg, reprise: T
     quiet = reprise("reconcile")
     assert quiet.code == 0
     assert "0 runs concerned, 1 API call" in quiet.out
+    whole = reprise("reconcile --thorough")
+    assert whole.code == 0
+    assert "0 runs concerned, 6 API calls" in whole.out
     writing.org.world.store.purge("FlowOrchestrationInstance", writing.loans[2])
     document = reprise("reconcile --json").document
     assert document["outcome"] == "COMPLETE"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -18,11 +18,16 @@ if TYPE_CHECKING:
     from connector.reconcile import ReconcileReport
 
 
-def reconcile(context: typer.Context) -> ExitCode:
+def reconcile(
+    context: typer.Context,
+    thorough: Annotated[
+        bool, typer.Option("--thorough", help="Compare every record, not counts: one API call for each 2,000.")
+    ] = False,
+) -> ExitCode:
     """Find what polling cannot see: records purged or no longer shared.
 
-    Counts in the org and in the mirror are compared, so an audit that finds nothing costs one API call. What is gone is
-    marked with the date and kept.
+    Counts in the org and in the mirror are compared, and what changed since the last audit: two API calls where nothing
+    is wrong. What is gone is marked with the date and kept.
     """
     from connector.reconcile import reconcile as audit
     from monitor.assess import assess
@@ -30,7 +35,7 @@ def reconcile(context: typer.Context) -> ExitCode:
     asked = Asked.of(context)
     settings = settings_of(context)
     with org_client(settings, asked.org) as client, mirror(settings) as engine:
-        report = audit(client, engine, settings.sync)
+        report = audit(client, engine, settings.sync, thorough=thorough)
         assess(engine, client.now(), everything=False, org_id=client.identity.org_id)
     return tell(report, report_lines(report, output.width()), as_json=asked.json)
 
