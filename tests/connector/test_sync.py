@@ -71,13 +71,14 @@ def test_a_second_change_within_one_second_is_noted(database_url: str) -> None:
 
 
 def test_a_deletion_that_only_the_delete_log_knows(tmp_path: Path) -> None:
-    """A row deleted and purged between two polls is marked from /deleted, and counted."""
+    """A row deleted and purged between two polls is marked from /deleted, and counted; it waits to be judged."""
     with peers(empty_mirror(tmp_path)) as both:
         store = both.org.world.store
         with store.transaction() as tx:
             run = tx.create(RUN, Status="InProgress")
         both.advance(minutes=3)
         both.sync()
+        assert runs_to_judge(both.engine) == {run}
         both.advance(minutes=1)
         with store.transaction() as tx:
             tx.delete(RUN, run)
@@ -86,6 +87,7 @@ def test_a_deletion_that_only_the_delete_log_knows(tmp_path: Path) -> None:
         report = both.sync()
         assert report.objects[0].deleted == 1
         assert in_mirror(both.engine, Run)[run]["is_deleted"] is True
+        assert runs_to_judge(both.engine) == {run}
 
 
 def test_a_record_that_does_not_fit_is_quarantined_and_cured(database_url: str) -> None:
