@@ -231,7 +231,7 @@ class _Audit:
         with self.engine.connect() as connection:
             here = upsert.known(connection, subject.table, self.org.org_id, seen, "system_modstamp")
         subject.unknown |= {
-            key for key, stamp in seen.items() if stamp < subject.whole.end and here.get(key) != (stamp,)
+            key for key, changed_at in seen.items() if changed_at < subject.whole.end and here.get(key) != (changed_at,)
         }
 
     def _put_right(self, subject: Subject) -> None:
@@ -286,7 +286,7 @@ class _Audit:
                 )
                 for each in self.subjects
             ),
-            warnings=tuple(self.warnings),
+            warnings=tuple(dict.fromkeys(self.warnings)),
             changed_runs=waiting - self.waiting_before,
         )
         with writing(self.engine) as connection:

@@ -63,7 +63,7 @@ def coverage(cursor: SyncCursor, replies: Mapping[str, Subreply], asked_at: date
     warning = _without(name, refusals[0].problem, lookback, for_good=for_good) if refusals else _gap(cursor, asked_at)
     if not deleted.ok:
         return Coverage(until, told=updated.ok, refused=for_good, warning=warning)
-    gone = {entry["id"]: datetime.fromisoformat(entry["deletedDate"]) for entry in deleted.body["deletedRecords"]}
+    gone = {entry["id"]: _moment(entry["deletedDate"]) for entry in deleted.body["deletedRecords"]}
     deleted_until = min(_covered(deleted), asked_at)
     return Coverage(until, updated.ok, gone, deleted_until, refused=for_good, warning=warning)
 
@@ -95,7 +95,11 @@ def _gap(cursor: SyncCursor, asked_at: datetime) -> str:
 
 
 def _covered(reply: Subreply) -> datetime:
-    return datetime.fromisoformat(reply.body["latestDateCovered"]).astimezone(UTC)
+    return _moment(reply.body["latestDateCovered"])
+
+
+def _moment(text: str) -> datetime:
+    return datetime.fromisoformat(text).astimezone(UTC)
 
 
 def _minute(moment: datetime) -> datetime:

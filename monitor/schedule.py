@@ -33,7 +33,6 @@ from monitor.proof import VerifyReport, verify_open
 from monitor.settings import AlertSettings, MonitorSettings, ResumeSettings
 
 T = TypeVar("T")
-_JOB = "cycle"
 
 
 @dataclass(frozen=True, slots=True)

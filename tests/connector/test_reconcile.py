@@ -164,13 +164,15 @@ def test_a_difference_among_many_is_found_by_halving(tmp_path: Path) -> None:
 
 
 def test_an_audit_stops_at_its_limit_of_calls(tmp_path: Path) -> None:
-    """With no calls left the audit ends as PARTIAL and says so."""
+    """With no calls left the audit ends as PARTIAL and says so, once, however much it leaves undone."""
     with peers(empty_mirror(tmp_path)) as both:
         runs = some_runs(both, 3)
+        both.sync()
         both.org.world.store.purge(RUN, runs[0])
         report = audit(both, reconcile_calls=1)
         assert report.outcome is SyncOutcome.PARTIAL
         assert "stopped after 1 calls" in report.warnings[0]
+        assert len([warning for warning in report.warnings if "stopped after" in warning]) == 1
 
 
 def test_a_thorough_audit_sees_through_equal_counts(tmp_path: Path) -> None:
