@@ -228,7 +228,8 @@ class _Pass:
         for sweep in self.sweeps:
             covered = coverage(sweep.cursor, replies, asked_at, self.settings.lookback)
             sweep.covered = covered.until
-            sweep.margin = None if covered.told else self.settings.lookback
+            is_known = covered.told or covered.until == sweep.cursor.watermark  # else it is a guess by the clock
+            sweep.margin = None if is_known else self.settings.lookback
             if covered.warning:
                 self.warnings.append(covered.warning)
             if covered.refused:
